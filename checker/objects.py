@@ -55,9 +55,10 @@ class Api:
     def new_client(self) -> client.ApiClient:
         """Return a fresh ApiClient; each exec stream needs its own, since `stream()` swaps a method of it in place."""
         try:
-            return config.new_client_from_config(str(self.kubeconfig), self.context)
+            made: client.ApiClient = config.new_client_from_config(str(self.kubeconfig), self.context)
         except ConfigException as error:
             raise ForeignClusterError(f"{self.kubeconfig} has no usable context {self.context}.", "make up") from error
+        return made
 
     def request(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Send one request and return the decoded JSON.
@@ -122,7 +123,7 @@ class Api:
             raise
         return found
 
-    def list(self, api_version: str, kind: str, namespace: str = "") -> list[Manifest]:
+    def objects(self, api_version: str, kind: str, namespace: str = "") -> list[Manifest]:
         """Return all objects of a kind in a namespace, or in every one."""
         plural, _ = self._resource(api_version, kind)
         scope = f"/namespaces/{namespace}" if namespace else ""
@@ -153,7 +154,7 @@ class Api:
             time.sleep(POLL_SECONDS)
 
     def _existing(self, names: Iterable[str]) -> list[str]:
-        there = {item["metadata"]["name"] for item in self.list("v1", "Namespace")}
+        there = {item["metadata"]["name"] for item in self.objects("v1", "Namespace")}
         return [name for name in names if name in there]
 
     def _delete(self, path: str, options: Manifest) -> None:
