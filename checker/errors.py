@@ -74,9 +74,13 @@ class CheckFailed(AssertionError):  # noqa: N818 - a verdict, not a fault of the
     Args:
         reason: the first differing fact as one line, for example `frontend -> backend:9090 is open, expected dropped`.
         detail: everything else worth showing, as lines of plain text.
+        subjects: what the diagnosis should look at; its types are the diagnosis' own.
+        command: shows the difference, typed in a shell.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", subjects: tuple[object, ...] = (), command: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
+        self.subjects = subjects
+        self.command = command

@@ -1,0 +1,97 @@
+"""The objects and listening sockets that a diagnosis reads: taken once, after a check has failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from checker.traffic import Target
+
+Object = Mapping[str, Any]
+
+LOOPBACK = ("127.", "::1")
+
+
+@dataclass(frozen=True)
+class Socket:
+    """A listening socket of a Pod: the address it is bound to, its port, `tcp` or `udp`."""
+
+    address: str
+    port: int
+    protocol: str = "tcp"
+
+    @property
+    def loopback(self) -> bool:
+        """Tell whether only the Pod itself can reach it."""
+        return self.address.startswith(LOOPBACK)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What failed: a target, and the workload whose Pods should have answered, where the check names one."""
+
+    target: Target
+    workload: str = ""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state of a lab's namespaces.
+
+    Args:
+        namespace: the one that names without a namespace refer to.
+        services, pods, slices: objects as the API returns them.
+        workloads: the name of each Pod's workload, by the Pod's UID.
+        sockets: the listening sockets of each running Pod, by the Pod's UID.
+    """
+
+    namespace: str
+    services: Sequence[Object] = ()
+    pods: Sequence[Object] = ()
+    slices: Sequence[Object] = ()
+    workloads: Mapping[str, str] = field(default_factory=dict)
+    sockets: Mapping[str, Sequence[Socket]] = field(default_factory=dict)
+
+    def service(self, name: str, namespace: str) -> Object | None:
+        """Return a Service by name."""
+        return next((each for each in self.services if _is(each, name, namespace)), None)
+
+    def pods_of(self, workload: str, namespace: str) -> list[Object]:
+        """Return the Pods of a workload."""
+        return [
+            pod
+            for pod in self.pods
+            if pod["metadata"]["namespace"] == namespace and self.workloads.get(pod["metadata"]["uid"]) == workload
+        ]
+
+    def selected(self, service: Object) -> list[Object]:
+        """Return the Pods that a Service's selector matches."""
+        selector = service["spec"].get("selector") or {}
+        return [
+            pod
+            for pod in self.pods
+            if selector
+            and pod["metadata"]["namespace"] == service["metadata"]["namespace"]
+            and selector.items() <= pod["metadata"].get("labels", {}).items()
+        ]
+
+    def listening(self, pod: Object) -> list[Socket]:
+        """Return a Pod's listening sockets, by port."""
+        return sorted(self.sockets.get(pod["metadata"]["uid"], ()), key=lambda each: (each.port, each.protocol))
+
+
+def is_ready(pod: Object) -> bool:
+    """Tell whether a Pod's Ready condition is true."""
+    conditions = pod["status"].get("conditions", [])
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def container_ports(pod: Object) -> list[Object]:
+    """Return the ports that a Pod's containers declare."""
+    return [port for container in pod["spec"]["containers"] for port in container.get("ports", [])]
+
+
+def _is(each: Object, name: str, namespace: str) -> bool:
+    return bool(each["metadata"]["name"] == name and each["metadata"]["namespace"] == namespace)

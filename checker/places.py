@@ -1,0 +1,127 @@
+"""Where probes start and where they go: from the words of a table to addresses on the cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from checker.diagnose import Subject
+from checker.errors import CheckFailed, ContentError
+from checker.probe.outcome import Source
+from checker.traffic import split_place
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from checker.objects import Api, Manifest
+    from checker.traffic import Flow, Target
+    from checker.workload import Pod, Workloads
+
+
+@dataclass(frozen=True)
+class Origin:
+    """A source and its own addresses."""
+
+    source: Source
+    addresses: Sequence[str]
+
+
+class Places:
+    """Finds the Pods, nodes and addresses that a lab's tables name.
+
+    Args:
+        namespace: the one that names without a namespace refer to.
+        outside_address: returns the address of the outside container.
+    """
+
+    def __init__(self, api: Api, workloads: Workloads, namespace: str, outside_address: Callable[[], str]) -> None:
+        self.api = api
+        self.workloads = workloads
+        self.namespace = namespace
+        self.outside_address = outside_address
+
+    def origins(self, text: str) -> list[Origin]:
+        """Return each Pod of a workload, each node, or the outside.
+
+        Raises:
+            CheckFailed: the workload has no running Pod.
+            ContentError: the text names none of these.
+        """
+        place, namespace, name = split_place(text)
+        if place == "outside":
+            return [Origin(Source("outside", "outside"), (self.outside_address(),))]
+        if place == "node":
+            return [node_origin(node) for node in self.nodes if _matches(node, name, self.api.cluster)]
+        if place == "pods":
+            return [pod_origin(pod) for pod in self.workloads.pods(name, namespace or self.namespace)]
+        raise ContentError(f"{text!r} is no source: expected a workload, node or outside.")
+
+    def addresses(self, target: Target) -> list[tuple[str, Source | None]]:
+        """Return the addresses or the name to probe, each with the Pod or node behind it where it is known.
+
+        Raises:
+            CheckFailed: the workload has no running Pod, or the Service no ClusterIP.
+        """
+        if target.place == "name":
+            return [(target.host, None)]
+        if target.place == "clusterip":
+            return [(self.cluster_ip(target), None)]
+        text = f"{target.namespace or self.namespace}/{target.host}"
+        if target.place != "pods":
+            text = f"{target.place}/{target.host}" if target.host else target.place
+        return [(origin.addresses[0], origin.source) for origin in self.origins(text)]
+
+    def cluster_ip(self, target: Target) -> str:
+        """Return the ClusterIP of the Service that a target names.
+
+        Raises:
+            CheckFailed: there is no such Service, or it is headless.
+        """
+        namespace = target.namespace or self.namespace
+        manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": target.host, "namespace": namespace}}
+        live = self.api.get(manifest)
+        address = live["spec"].get("clusterIP", "") if live else ""
+        if not address or address == "None":
+            what = "has no ClusterIP" if live else "does not exist"
+            raise CheckFailed(
+                f"Service {target.host} {what}",
+                subjects=(Subject(target),),
+                command=f"kubectl -n {namespace} get services",
+            )
+        return str(address)
+
+    @cached_property
+    def nodes(self) -> list[Manifest]:
+        """Return the cluster's nodes."""
+        return self.api.objects("v1", "Node")
+
+    def reproduce(self, flow: Flow) -> str:
+        """Return the command that shows a flow, typed in a shell."""
+        address = self.addresses(flow.target)[0][0]
+        return self.curl(flow.source, f"http://{address}:{flow.target.port}/hostname")
+
+    def curl(self, source: str, url: str) -> str:
+        """Return the command that requests a URL from a source, typed in a shell."""
+        place, namespace, name = split_place(source)
+        if place == "pods":
+            pod = self.workloads.pods(name, namespace or self.namespace)[0]
+            return f"kubectl -n {pod.namespace} exec {pod.name} -- curl -sS -m 2 {url}"
+        container = self.origins(source)[0].source.node if place == "node" else f"{self.api.cluster}-outside"
+        return f"docker exec {container} curl -sS -m 2 {url}"
+
+
+def pod_origin(pod: Pod) -> Origin:
+    """Return a Pod as a source."""
+    return Origin(Source("pod", f"{pod.namespace}/{pod.name}", pod.node, pod.uid), (pod.address,))
+
+
+def node_origin(node: Manifest) -> Origin:
+    """Return a node as a source, in its own network namespace."""
+    name = node["metadata"]["name"]
+    addresses = [each["address"] for each in node["status"]["addresses"] if each["type"] == "InternalIP"]
+    return Origin(Source("node", name, name), addresses)
+
+
+def _matches(node: Manifest, name: str, cluster: str) -> bool:
+    return not name or node["metadata"]["name"] in (name, f"{cluster}-{name}")
