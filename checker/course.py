@@ -128,7 +128,7 @@ class LabFiles:
     @property
     def work(self) -> Path:
         """Return the folder of the learner's copies of start/."""
-        return paths.WORK / self.stem
+        return paths.work_dir() / self.stem
 
     @cached_property
     def hints(self) -> Hints:

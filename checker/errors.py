@@ -35,6 +35,10 @@ class CourseError(Exception):
     def __str__(self) -> str:
         return f"{self.message} Run: {self.mend}" if self.mend else self.message
 
+    def _render_traceback_(self) -> list[str]:
+        """Show the one sentence in a notebook, where IPython would print a traceback."""
+        return [str(self)]
+
 
 class HostError(CourseError):
     """This machine lacks something that the course needs."""

@@ -11,12 +11,16 @@ LABS = ROOT / "labs"
 DOCS = ROOT / "docs"
 CLUSTER_SRC = ROOT / "cluster"
 BUILD = ROOT / "build"
-WORK = ROOT / "work"
 
 
 def cluster_name() -> str:
     """Return the name of the cluster to work on: `$DEEP_DIVE_CLUSTER`, else `deep-dive`."""
     return os.environ.get("DEEP_DIVE_CLUSTER") or "deep-dive"
+
+
+def work_dir() -> Path:
+    """Return the folder of the learner's copies: `$DEEP_DIVE_WORK`, else `work/` in the repository."""
+    return Path(os.environ.get("DEEP_DIVE_WORK") or ROOT / "work")
 
 
 def cache_dir() -> Path:
