@@ -14,6 +14,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 INPUTS = ("pyproject.toml", "constraints.txt")
+STAMP = ".installed.{}"
 
 
 def main(extras: list[str]) -> int:
@@ -23,9 +24,8 @@ def main(extras: list[str]) -> int:
             f"The course needs Python 3.11 or newer; this is {sys.version_info[0]}.{sys.version_info[1]}.",
             "make PYTHON=python3.12 …",
         )
-    stamp = VENV / ("." + "-".join(["installed", *sorted(extras)]))
     wanted = hashlib.sha256(b"".join((ROOT / name).read_bytes() for name in INPUTS)).hexdigest()
-    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+    if is_installed(extras, wanted):
         return 0
     if not (VENV / "bin" / "pip").exists():
         try:
@@ -47,8 +47,16 @@ def main(extras: list[str]) -> int:
     ]
     if subprocess.run(command, cwd=str(ROOT)).returncode:
         return say("pip could not install the course's packages; its words are above.", "make doctor")
-    stamp.write_text(wanted, encoding="utf-8")
+    (VENV / STAMP.format("-".join(sorted(extras)))).write_text(wanted, encoding="utf-8")
     return 0
+
+
+def is_installed(extras: list[str], wanted: str) -> bool:
+    """Tell whether an earlier run installed at least these extras from the same files."""
+    for stamp in VENV.glob(STAMP.format("*")):
+        if stamp.read_text(encoding="utf-8") == wanted and set(extras) <= set(stamp.name.split(".")[-1].split("-")):
+            return True
+    return False
 
 
 def say(message: str, mend: str) -> int:

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import click
 import typer
 from kubernetes.client.exceptions import ApiException
 from rich.console import Console
 from rich.text import Text
+from typer.exceptions import TyperException
 
 from checker import paths
 from checker.course import Course
@@ -27,8 +27,12 @@ complaints = Console(stderr=True, highlight=False)
 
 Number = Annotated[int, typer.Argument(min=1, help="The lab's number.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Picture = Annotated[Path | None, typer.Option("--svg", help="Also write what the terminal shows to this SVG file.")]
 Archive = Annotated[Path, typer.Argument(help="The tar file.")]
 COULD_NOT = 2
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+INTERRUPTED = 130
+"""What typer makes of Ctrl-C."""
 
 
 @app.command()
@@ -52,11 +56,12 @@ def start(number: Number) -> None:
 
 
 @app.command()
-def check(number: Number, as_json: AsJson = False) -> None:
+def check(number: Number, as_json: AsJson = False, svg: Picture = None) -> None:
     """Check your answer to a lab, by packets."""
     from checker import progress, report
     from checker.plugin import run_checks
 
+    console.record = svg is not None
     lab = _lab(number)
     files = lab.files
     show = (lambda _: None) if as_json else (lambda record: report.print_check(console, record, files))
@@ -66,6 +71,8 @@ def check(number: Number, as_json: AsJson = False) -> None:
         print(report.to_json(record))
     else:
         report.print_end(console, record, files)
+    if svg:
+        svg.write_text(console.export_svg(title=f"make check-{number}"), encoding="utf-8")
     raise typer.Exit(record.exit_code)
 
 
@@ -107,8 +114,8 @@ def stop(number: Number) -> None:
 def solution(number: Number) -> None:
     """Print the reference answer of a lab."""
     for file in sorted((Course().find(number).folder / "solution").glob("*.yaml")):
-        console.print(f"[dim]# {_short(file)}[/]")
-        console.print(file.read_text(encoding="utf-8"), markup=False)
+        console.print(f"[dim]# {_short(file)}[/]", soft_wrap=True)
+        console.out(file.read_text(encoding="utf-8"), highlight=False)  # never wrapped: it is YAML
 
 
 @app.command()
@@ -125,8 +132,9 @@ def doctor() -> None:
     from checker.cluster import doctor as examination
 
     findings = examination.examine()
-    examination.show(findings, console)
-    raise typer.Exit(0 if examination.healthy(findings) else COULD_NOT)
+    console.print(examination.render(findings))
+    missing = any(each.state is examination.State.MISSING for each in findings)
+    raise typer.Exit(COULD_NOT if missing else 0)
 
 
 @app.command()
@@ -151,24 +159,45 @@ def images(
 ) -> None:
     """Pull the images, or build them from source where no registry answers."""
     from checker.cluster import images as catalogue
+    from checker.cluster.progress import Reporter
 
-    catalogue.ensure(names, console=console)
+    catalogue.ensure(names, reporter=Reporter(console))
 
 
 @app.command("images-save")
 def images_save(archive: Archive) -> None:
     """Save all images and tools to one file, for a machine without any network."""
-    from checker.cluster import images as catalogue
+    from checker.cluster import bundle
+    from checker.cluster.progress import Reporter
 
-    catalogue.save(archive)
+    bundle.save(archive, reporter=Reporter(console))
 
 
 @app.command("images-load")
 def images_load(archive: Archive) -> None:
     """Load the images and tools that images-save wrote."""
-    from checker.cluster import images as catalogue
+    from checker.cluster import bundle
 
-    catalogue.load(archive)
+    bundle.load(archive)
+
+
+@app.command("docker-start")
+def docker_start() -> None:
+    """Start Docker where it does not run; install it where it is missing, after a question."""
+    from checker.cluster import daemon
+
+    daemon.ensure(console)
+
+
+@app.command()
+def egress(state: Annotated[str, typer.Argument(help="block or unblock.")]) -> None:
+    """Refuse, or allow again, that packets of the cluster's network leave this machine."""
+    from checker.cluster import egress as wall
+
+    actions = {"block": wall.block, "unblock": wall.unblock}
+    if state not in actions:
+        raise UsageError(f"{state!r} is neither block nor unblock.")
+    actions[state]()
 
 
 @app.command()
@@ -190,26 +219,26 @@ def main() -> None:
     """Run the command line and turn every foreseen error into one sentence and exit code 2."""
     try:
         code = app(standalone_mode=False)
-        sys.exit(code if isinstance(code, int) else 0)
-    except click.ClickException as error:
-        error.show()
     except CourseError as error:
-        _complain(error.message, error.mend)
+        code = _complain(error.message, error.mend)
     except ApiException as error:
-        _complain(f"The cluster's API server says {error.status} {error.reason}.", "make status")
-    except (KeyboardInterrupt, typer.Abort):
-        _complain("Stopped. Nothing of yours is lost; the same command carries on.", None)
+        code = _complain(f"The cluster's API server says {error.status} {error.reason}.", "make status")
+    except TyperException as error:
+        code = _complain(str(error), "make")
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        _complain("There is no disk space left.", "make doctor")
-    sys.exit(COULD_NOT)
+        code = _complain("There is no disk space left.", "make doctor")
+    if code == INTERRUPTED:
+        code = _complain("Stopped. Nothing of yours is lost; the same command carries on.", None)
+    sys.exit(code or 0)
 
 
-def _complain(message: str, mend: str | None) -> None:
-    complaints.print(Text.assemble(("? ", "bold yellow"), message))
+def _complain(message: str, mend: str | None) -> int:
+    complaints.print(Text.assemble(("? ", "bold yellow"), message), soft_wrap=True)
     if mend:
-        complaints.print(Text.assemble("  Run: ", (mend, "bold")))
+        complaints.print(Text.assemble("  Run: ", (mend, "bold")), soft_wrap=True)
+    return COULD_NOT
 
 
 def _lab(number: int) -> Lab:

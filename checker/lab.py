@@ -7,12 +7,10 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from kubernetes.client.exceptions import ApiException
-
 from checker import guard, paths
 from checker.cluster.tools import kubectl
 from checker.course import Answer, Course, LabFiles
-from checker.errors import ContentError, NotReadyError, UsageError
+from checker.errors import ContentError, UsageError
 from checker.objects import Api
 from checker.workload import Workloads
 
@@ -23,6 +21,9 @@ if TYPE_CHECKING:
 
 SYSTEM_NAMESPACE = "deep-dive-system"
 READY_SECONDS = 60
+SETTLE_SECONDS = 15
+"""An answer whose Pods can never all become ready is judged as it stands after this."""
+
 DELETE_MARK = "deep-dive/delete"
 
 
@@ -76,7 +77,7 @@ class Lab:
             self.api.delete(doomed, self.files.namespace)
         kept = [each for each in answer.manifests if each not in doomed]
         self._kubectl_apply("-", "\n---\n".join(json.dumps(each) for each in kept))
-        self.workloads.settle(READY_SECONDS)
+        self.workloads.settle(SETTLE_SECONDS)
 
     def apply_files(self, folder: Path) -> None:
         """Apply a folder of manifests with kubectl, so that the learner's own `kubectl apply` carries on from there."""
@@ -132,7 +133,7 @@ class Lab:
 
     def _wait_until_ready(self) -> None:
         self.workloads.wait_ready(self.files.scenario, self.files.namespace, READY_SECONDS)
-        self.workloads.settle(READY_SECONDS)
+        self.workloads.settle(SETTLE_SECONDS)
 
     def _is_cluster_wide(self, manifest: Manifest) -> bool:
         return "/namespaces/" not in self.api.path(manifest)
@@ -167,6 +168,3 @@ def open_lab(number: int, cluster: str | None = None) -> Lab:
         ClusterError: there is no such cluster.
     """
     return Lab(Course(paths.LABS).find(number), Api(cluster))
-
-
-__all__ = ["ApiException", "Lab", "NotReadyError", "enter_state", "open_lab"]

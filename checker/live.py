@@ -250,7 +250,7 @@ class LiveLab:
 
 def _seen(results: Sequence[Result]) -> Seen:
     details = [result.detail for result in results if result.detail]
-    flapping = any(len(set(result.history)) > 1 for result in results)
+    flapping = any(result.flapping for result in results)
     return Seen(tuple(result.outcome for result in results), details[0] if details else "", flapping)
 
 
