@@ -22,6 +22,7 @@ Steps = Generator[Wait, bool, T]
 BODY_LIMIT = 64 * 1024
 COMPANIONS = {"hostname": "clientip", "clientip": "hostname"}
 COMPANION_SECONDS = 0.5
+IP_RECVERR = 11  # <linux/in.h>; without it UDP is not told that a host or network is unreachable
 
 # How errno tells what became of a packet. EPERM: a filter inside the sender's own namespace ate it, which a
 # sender elsewhere would see as silence. EACCES and EINVAL: `prohibit` and `blackhole` routes.
@@ -58,6 +59,8 @@ def attempt(probe: Mapping[str, Any], address: str, pace: Callable[[], Steps[Non
     style = socket.SOCK_DGRAM if probe["protocol"] == "udp" else socket.SOCK_STREAM
     with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, style) as sock:
         sock.setblocking(False)
+        if probe["protocol"] == "udp":
+            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         try:
             yield from talk(sock, probe, address, started, record)
         except OSError as error:

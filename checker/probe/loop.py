@@ -57,16 +57,20 @@ class Loop:
         self._selector = selectors.DefaultSelector()
         self._deadlines: list[tuple[float, int, int, _Runner]] = []
         self._order = itertools.count()
+        self._running = 0
 
     def run(self, tasks: Iterable[Task]) -> None:
         """Run the tasks side by side; an exception of one ends them all."""
         with self._selector:
             for task in tasks:
+                self._running += 1
                 self._advance(_Runner(task), None)
-            while self._deadlines:
+            while self._running:
                 self._turn()
 
     def _turn(self) -> None:
+        while self._deadlines[0][2] != self._deadlines[0][3].waits:
+            heapq.heappop(self._deadlines)  # that wait ended before its time
         pause = max(0.0, self._deadlines[0][0] - time.monotonic())
         for key, _ in self._selector.select(pause):
             self._advance(key.data, True)
@@ -84,6 +88,7 @@ class Loop:
             runner.socket, events, until = next(runner.task) if ready is None else runner.task.send(ready)
         except StopIteration:
             runner.socket = None
+            self._running -= 1
             return
         if runner.socket is not None:
             self._selector.register(runner.socket, events, runner)

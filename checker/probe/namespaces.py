@@ -126,18 +126,20 @@ def key(place: Mapping[str, Any]) -> str:
 
 
 def _is_of_pod(pid: int, uid: str) -> bool:
-    """Tell whether a process belongs to a Pod; the kubelet writes the UID with `-`, or with `_` under systemd."""
     try:
-        groups = (PROC / str(pid) / "cgroup").read_text()
+        return _names_pod((PROC / str(pid) / "cgroup").read_text(), uid)
     except OSError:
         return False
+
+
+def _names_pod(groups: str, uid: str) -> bool:
+    """Tell whether a process's cgroups are a Pod's; the kubelet writes the UID with `-`, or with `_` under systemd."""
     return f"pod{uid}" in groups or f"pod{uid.replace('-', '_')}" in groups
 
 
 def _scan(uids: Collection[str]) -> dict[str, int]:
     """Return a process of each Pod: one that sees the Pod's hosts file if there is one, for it resolves names."""
     found: dict[str, list[int]] = {}
-    spellings = {spelled: uid for uid in uids for spelled in (uid, uid.replace("-", "_"))}
     for entry in PROC.iterdir():
         if not entry.name.isdigit():
             continue
@@ -145,10 +147,9 @@ def _scan(uids: Collection[str]) -> dict[str, int]:
             groups = (entry / "cgroup").read_text()
         except OSError:
             continue
-        for spelled in re.findall(r"pod([0-9a-fA-F_-]{36}|[^./\s]+)", groups):
-            if spelled in spellings:
-                found.setdefault(spellings[spelled], []).append(int(entry.name))
-                break
+        for uid in uids:
+            if _names_pod(groups, uid):
+                found.setdefault(uid, []).append(int(entry.name))
     chosen = {uid: min(pids, key=_preference) for uid, pids in found.items()}
     return {uid: pid for uid, pid in chosen.items() if _preference(pid)[0] < 2}
 

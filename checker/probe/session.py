@@ -109,8 +109,8 @@ class Session:
                 raise ProbeError(f"The probe agent {self.where} reports: {record['error']}.", MEND)
             if "done" in record:
                 break
-            number = int(record.get("id", -1))
-            if number in answers or number not in range(count):
+            number = record.get("id")
+            if not isinstance(number, int) or number in answers or number not in range(count):
                 raise ProbeError(f"The probe agent {self.where} answered what was not asked.", MEND)
             answers[number] = record
         if len(answers) != count:
@@ -165,7 +165,10 @@ class Session:
             self._heard = time.monotonic()
             *lines, buffer = (buffer + data).split(b"\n")
             for line in lines:
-                self._sort(json.loads(line))
+                record = json.loads(line)
+                if not isinstance(record, dict):
+                    raise ValueError(str(record)[:80])
+                self._sort(record)
         return "ended in the middle of a line" if buffer else "ended before its time"
 
     def _sort(self, record: Mapping[str, Any]) -> None:
