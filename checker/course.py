@@ -52,11 +52,18 @@ class Needs:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a wrong answer states on its first line: the check that fails, why, and the hint it earns."""
+    """What a wrong answer states on its first line: the check that fails, why, and the hint it earns.
+
+    In the reason `…` stands for whatever varies.
+    """
 
     check: str
     reason: str
     hint: str
+
+    def fits(self, reason: str) -> bool:
+        """Tell whether a failed check's reason contains the stated one."""
+        return re.search(".*".join(re.escape(part) for part in self.reason.split("…")), reason) is not None
 
 
 @dataclass(frozen=True)
@@ -230,14 +237,16 @@ def _read_fields(file: Path) -> dict[str, Any]:
         raise ContentError(f"{file} is missing.")
     try:
         root = yaml.compose(file.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        if not isinstance(root, yaml.MappingNode):
+            raise ContentError(f"{file}, line 1: expected keys such as `title:`.")
+        values = _typed_values(file, root, _FIELDS)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ContentError(f"{file}, line {line}: not valid YAML: {error.problem}.") from error
-    if not isinstance(root, yaml.MappingNode):
-        raise ContentError(f"{file}, line 1: expected keys such as `title:`.")
-    values = _typed_values(file, root, _FIELDS)
-    for key in _FIELDS.keys() - _OPTIONAL - values.keys():
-        raise ContentError(f"{file}: expected the key `{key}`.")
+    except (yaml.YAMLError, UnicodeDecodeError) as error:  # a character that no YAML file may hold
+        raise ContentError(f"{file}: not valid YAML: {' '.join(str(error).split())}.") from error
+    if missing := [key for key in _FIELDS if key not in values and key not in _OPTIONAL]:
+        raise ContentError(f"{file}: expected the key `{missing[0]}`.")
     if not values["namespaces"]:
         raise ContentError(f"{file}: expected at least one namespace in `namespaces`.")
     return values
@@ -246,7 +255,7 @@ def _read_fields(file: Path) -> dict[str, Any]:
 def _typed_values(file: Path, root: yaml.MappingNode, known: dict[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for key_node, value_node in root.value:
-        key, where = key_node.value, f"{file}, line {key_node.start_mark.line + 1}"
+        key, where = str(key_node.value), f"{file}, line {key_node.start_mark.line + 1}"
         if key not in known:
             raise ContentError(f"{where}: unknown key `{key}`; expected one of {', '.join(known)}.")
         value = yaml.SafeLoader("").construct_document(value_node)

@@ -72,11 +72,15 @@ class LabRecord:
 
     @property
     def verdict(self) -> Verdict:
-        """Return the verdict of the whole: could not check outweighs failed, and no check at all is no pass."""
+        """Return the verdict of the whole: could not check outweighs failed, and a pass needs every check passed.
+
+        No check at all is no pass, nor is a check left out although none failed.
+        """
         found = {each.verdict for each in self.checks}
-        if Verdict.COULD_NOT_CHECK in found or not found:
-            return Verdict.COULD_NOT_CHECK
-        return Verdict.FAILED if Verdict.FAILED in found else Verdict.PASSED
+        if found == {Verdict.PASSED}:
+            return Verdict.PASSED
+        failed = Verdict.FAILED in found and Verdict.COULD_NOT_CHECK not in found
+        return Verdict.FAILED if failed else Verdict.COULD_NOT_CHECK
 
     @property
     def exit_code(self) -> int:

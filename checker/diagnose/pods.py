@@ -31,6 +31,8 @@ def _host_network(pod: Object) -> Cause:
 
 
 def _not_listening(snapshot: Snapshot, pod: Object, port: int) -> Cause | None:
+    if not snapshot.knows_sockets(pod):
+        return None
     sockets = [each for each in snapshot.listening(pod) if each.protocol == "tcp"]
     there = [each for each in sockets if each.port == port]
     if any(not each.loopback for each in there):

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 def explain(snapshot: Snapshot, subject: Subject) -> Cause | None:
     """Return the fault behind a Service's wrong answer, or None where none is recognised."""
-    name, namespace = service_of(snapshot, subject)
+    found = service_of(snapshot, subject)
+    if found is None:
+        return None
+    name, namespace = found
     service = snapshot.service(name, namespace)
     if service is None:
         return _no_service(snapshot, name, namespace)
@@ -26,12 +29,14 @@ def explain(snapshot: Snapshot, subject: Subject) -> Cause | None:
     return next((cause for cause in causes if cause), None)
 
 
-def service_of(snapshot: Snapshot, subject: Subject) -> tuple[str, str]:
-    """Return name and namespace of the Service that a target means."""
+def service_of(snapshot: Snapshot, subject: Subject) -> tuple[str, str] | None:
+    """Return name and namespace of the Service that a target means; None for an address or a name of another kind."""
     target = subject.target
     if target.place == "clusterip":
         return target.host, target.namespace or snapshot.namespace
-    name, *rest = target.host.split(".")
+    name, *rest = target.host.removesuffix(".").split(".")
+    if rest[1:] not in ([], ["svc"], ["svc", "cluster", "local"]):
+        return None
     return name, rest[0] if rest else snapshot.namespace
 
 
@@ -57,8 +62,9 @@ def _wrong_port(service: Object, probed: int) -> Cause:
 def _selects_nothing(snapshot: Snapshot, _: Subject, service: Object, __: Object) -> Cause | None:
     if snapshot.selected(service):
         return None
-    selector = _pairs(service["spec"].get("selector") or {})
-    why = f"The Service selects `{selector}`. No Pod in its namespace has these labels, so it has no endpoints."
+    why = "The Service has no selector, so it selects no Pod and has no endpoints."
+    if selector := _pairs(service["spec"].get("selector") or {}):
+        why = f"The Service selects `{selector}`. No Pod in its namespace has these labels, so it has no endpoints."
     return Cause("M1", why, f"kubectl -n {_namespace(service)} get pods --show-labels")
 
 
@@ -100,7 +106,8 @@ def _nobody_ready(snapshot: Snapshot, _: Subject, service: Object, __: Object) -
 def _nobody_listens(snapshot: Snapshot, _: Subject, service: Object, port: Object) -> Cause | None:
     for pod in snapshot.selected(service):
         number, sockets = resolve_target_port(pod, port), snapshot.listening(pod)
-        if number is None or any(each.port == number and not each.loopback for each in sockets):
+        reached = any(each.port == number and not each.loopback for each in sockets)
+        if number is None or reached or not snapshot.knows_sockets(pod):
             continue
         command = f"kubectl -n {_namespace(service)} get endpointslices -l {_slices_label(service)}"
         if any(each.port == number for each in sockets):

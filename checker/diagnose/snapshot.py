@@ -44,7 +44,7 @@ class Snapshot:
         namespace: the one that names without a namespace refer to.
         services, pods, slices: objects as the API returns them.
         workloads: the name of each Pod's workload, by the Pod's UID.
-        sockets: the listening sockets of each running Pod, by the Pod's UID.
+        sockets: the listening sockets of each Pod that could be looked into, by the Pod's UID.
     """
 
     namespace: str
@@ -76,6 +76,10 @@ class Snapshot:
             and pod["metadata"]["namespace"] == service["metadata"]["namespace"]
             and selector.items() <= pod["metadata"].get("labels", {}).items()
         ]
+
+    def knows_sockets(self, pod: Object) -> bool:
+        """Tell whether the Pod could be looked into, so that no socket means that it listens on nothing."""
+        return pod["metadata"]["uid"] in self.sockets
 
     def listening(self, pod: Object) -> list[Socket]:
         """Return a Pod's listening sockets, by port."""
