@@ -1,0 +1,3 @@
+module runc-granted
+
+go 1.26.0
