@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TIMEOUT = 180.0  # seconds for one command; a lab that starts, its Pods included, fits in
-WIDTH, HEIGHT = 200, 50  # wide, so that a shell in a Pod does not fold what is typed
+WIDTH, HEIGHT = 100, 50  # as a reader may have it: some tools, ss among them, spread over the whole width
 
 # Colours and cursor moves (CSI), window titles (OSC), and the two-byte rest.
 _ANSI = r"(?:\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[@-Z\\^_=>()][0AB]?)"
@@ -87,7 +87,7 @@ class Shell:
         """
         for key in "cdcdcd":
             self._child.sendcontrol(key)
-            if self._answers(2.0):
+            if self._answers(2.0, re.escape(self._sentinel)):
                 self._inside = LEARNER
                 return
         raise NotReadyError("The shell does not come back after Ctrl-C and Ctrl-D.")
@@ -104,8 +104,17 @@ class Shell:
         before = _plain(self._child.before or "")
         if found != len(wanted) - 1:
             raise NotReadyError(_complaint(found, prompt, command, timeout, before))
+        if prompt not in (LEARNER, self._inside):
+            before = self._enter(prompt, command, before)
         self._inside = prompt
         return before
+
+    def _enter(self, prompt: str, command: str, before: str) -> str:
+        """Get in step with a shell that has just opened: attaching to a Pod can show its first prompt twice."""
+        pattern = _prompt_pattern(prompt)
+        if not any(self._answers(2.0, pattern) for _ in range(5)):  # what is typed while it attaches can be lost
+            raise NotReadyError(f"`{command.splitlines()[0]}` opened a shell that does not answer at {prompt!r}.")
+        return "\n".join(line for line in before.split("\n") if line.rstrip() != prompt.rstrip())
 
     def _expect(self, wanted: list[str], timeout: float, *, nudge: bool) -> int:
         """Return the index of the pattern that came; past the patterns: end of file, then timeout."""
@@ -117,25 +126,18 @@ class Shell:
 
     def _press_enter(self, wanted: list[str], timeout: float) -> int:
         """Wait on; if kubectl advises Enter, the first prompt was printed before it attached, so ask for another."""
-        advised = _PRESS_ENTER in str(self._child.before)
-        if advised:
+        if _PRESS_ENTER in str(self._child.before):
             self._child.sendline("")
-        found = self._which(wanted, timeout)
-        if advised and found == len(wanted) - 1:
-            before = self._child.before
-            self._which(wanted, 0.5)  # the prompt that Enter asked for, where the first came after all
-            self._child.before = before
-        return found
+        return self._which(wanted, timeout)
 
     def _which(self, wanted: list[str], timeout: float) -> int:
         return int(self._child.expect([*wanted, pexpect.EOF, pexpect.TIMEOUT], timeout=timeout))
 
-    def _answers(self, timeout: float) -> bool:
-        """Say whether the learner's shell itself answers, and swallow the prompts that piled up before."""
+    def _answers(self, timeout: float, prompt: str) -> bool:
+        """Say whether the shell of this prompt, a pattern, answers; swallow the prompts that piled up before."""
         word = secrets.token_hex(8)
-        self._child.sendline(f"printf '%s-%s\\n' {word} back")
-        reply = re.escape(f"{word}-back") + r"\s+" + re.escape(self._sentinel)
-        return self._which([reply], timeout) == 0
+        self._child.sendline(f'echo {word}""{word}')  # the echo of this line is not yet the answer to it
+        return self._which([rf"{word}{word}\s*(?:{prompt})"], timeout) == 0
 
 
 def _spawn(environment: dict[str, str], folder: Path) -> pexpect.spawn[str]:
@@ -172,7 +174,7 @@ def _environment(kubeconfig: Path, sentinel: str, more: Mapping[str, str]) -> di
 def _prompt_pattern(prompt: str) -> str:
     """Match the prompt as the last thing on the screen, whatever colours it wears."""
     letters = f"(?:{_ANSI})*".join(re.escape(letter) for letter in prompt.rstrip(" "))
-    return rf"(?:^|[\r\n])(?:{_ANSI})*{letters}(?:{_ANSI})* ?(?:{_ANSI})*\Z"
+    return rf"(?:^|(?<=[\r\n]))(?:{_ANSI})*{letters}(?:{_ANSI})* ?(?:{_ANSI})*\Z"
 
 
 def _complaint(found: int, prompt: str, command: str, timeout: float, before: str) -> str:

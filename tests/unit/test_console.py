@@ -220,13 +220,19 @@ def test_a_shell_within_the_shell(shell: Shell, inner: str) -> None:
     assert shell.run("echo outside") == ["outside"]
 
 
-def test_enter_is_pressed_where_kubectl_advises_it(shell: Shell, tmp_path: Path) -> None:
+def test_enter_is_pressed_where_kubectl_advises_it(shell: Shell, inner: str, tmp_path: Path) -> None:
     script = tmp_path / "late.sh"
-    script.write_text(
-        "echo If you don\\'t see a command prompt, try pressing enter.\nread -r\nprintf '/ # '\nread -r\n"
-    )
-    assert shell.run(f"bash {script}", prompt="/ # ")[0].endswith("try pressing enter.")
-    assert shell.run("") == []
+    script.write_text(f"echo If you don\\'t see a command prompt, try pressing enter.\nread -r\n{inner}\n")
+    assert shell.run(f"bash {script}", prompt="tmp-shell:~# ")[0].endswith("try pressing enter.")
+    assert shell.run("echo on", prompt="tmp-shell:~# ") == ["on"]
+    assert shell.run("exit") == ["exit"]
+
+
+def test_a_prompt_shown_twice_on_entry_does_not_put_the_shell_out_of_step(shell: Shell, inner: str) -> None:
+    twice = f"printf 'hello\\ntmp-shell:~# '; sleep 0.3; echo; {inner}"
+    assert shell.run(twice, prompt="tmp-shell:~# ") == ["hello"]
+    assert shell.run("echo on", prompt="tmp-shell:~# ") == ["on"]
+    assert shell.run("exit") == ["exit"]
 
 
 def test_a_late_command_is_named_with_what_came(shell: Shell) -> None:
