@@ -81,9 +81,17 @@ def _build(catalogue: Catalogue, reference: str, log: Path) -> None:
         _import_images(catalogue, container, log)
         change = 'ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]'
         docker.run("commit", "--change", change, container, reference, seconds=600)
+        _remove_older(str(catalogue.node.build.name), reference)
     finally:
         docker.attempt("rm", "--force", "--volumes", container)
         docker.attempt("rmi", base)  # its layers stay, as those of the node image
+
+
+def _remove_older(repository: str, reference: str) -> None:
+    """Remove node images of older inputs. Docker refuses that for one that a cluster still uses, as it should."""
+    for each in docker.run("images", "--format", "{{.Repository}}:{{.Tag}}", repository).splitlines():
+        if each != reference:
+            docker.attempt("rmi", each)
 
 
 def _base(catalogue: Catalogue, reference: str, log: Path) -> archive.Image:

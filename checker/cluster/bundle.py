@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from checker import paths
-from checker.cluster import archive, built_node, children, docker, images, registry, tools
+from checker.cluster import archive, built_node, children, docker, images, registry, runtime, tools
 from checker.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,21 +30,21 @@ def save(target: Path, *, reporter: Reporter | None = None) -> None:
         HostError: Docker does not answer, or the disk is full.
     """
     images.ensure(reporter=reporter)
-    for name in ("kind", "runc-granted"):
-        images.go_tool(name, reporter=reporter)
-    tools.kubectl()
+    own = _tools(reporter)
     about = {"way": images.way(), "node": images.node_image(), "architecture": archive.architecture()}
     half = target.with_name(f".half-{target.name}")
-    with tempfile.TemporaryDirectory(dir=paths.cache_dir()) as scratch, tarfile.open(half, "w") as out:
-        (Path(scratch) / ABOUT).write_text(json.dumps(about), encoding="utf-8")
-        children.allow()
-        children.run([docker.client(), "save", "--output", f"{scratch}/{IMAGES}", *_references()], _log())
-        out.add(f"{scratch}/{ABOUT}", ABOUT)
-        out.add(f"{scratch}/{IMAGES}", IMAGES)
-        for tool in sorted(paths.tools_dir().iterdir()):
-            if tool.is_file():
+    try:
+        with tempfile.TemporaryDirectory(dir=paths.cache_dir()) as scratch, tarfile.open(half, "w") as out:
+            (Path(scratch) / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+            children.allow()
+            children.run([docker.client(), "save", "--output", f"{scratch}/{IMAGES}", *_references()], _log())
+            out.add(f"{scratch}/{ABOUT}", ABOUT)
+            out.add(f"{scratch}/{IMAGES}", IMAGES)
+            for tool in own:
                 out.add(tool, f"{TOOLS}/{tool.name}")
-    half.replace(target)
+        half.replace(target)
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def load(file: Path) -> None:
@@ -63,8 +63,18 @@ def load(file: Path) -> None:
     except FileNotFoundError:
         raise UsageError(f"There is no file {file}.", "make images-save") from None
     except (tarfile.TarError, KeyError, ValueError) as error:
-        raise UsageError(f"{file} was not written by `make images-save`: {error}", "make images-save") from error
+        why = str(error).partition("\n")[0].rstrip(":")
+        raise UsageError(f"{file} was not written by `make images-save`: {why}.", "make images-save") from error
     registry.remember(registry.Decision(about["way"], f"loaded from {file.name}"))
+
+
+def _tools(reporter: Reporter | None) -> list[Path]:
+    """Return the tools to save, with the files that say from which inputs we built them."""
+    found = [tools.kind(), tools.kubectl()]
+    if images.way() == "built":  # where images are pulled, a host that lacks a capability builds this one itself
+        found.append(images.go_tool(runtime.NAME, reporter=reporter))
+    stamps = [tool.with_name(f"{tool.name}.inputs") for tool in found]
+    return found + [stamp for stamp in stamps if stamp.exists()]
 
 
 def _references() -> list[str]:
