@@ -31,8 +31,6 @@ Picture = Annotated[Path | None, typer.Option("--svg", help="Also write what the
 Archive = Annotated[Path, typer.Argument(help="The tar file.")]
 COULD_NOT = 2
 INTERRUPTED = 130  # what typer makes of Ctrl-C
-INTERRUPTED = 130
-"""What typer makes of Ctrl-C."""
 
 
 @app.command()
@@ -224,7 +222,10 @@ def main() -> None:
     except ApiException as error:
         code = _complain(f"The cluster's API server says {error.status} {error.reason}.", "make status")
     except TyperException as error:
-        code = _complain(str(error), "make")
+        message = error.format_message().rstrip(".")  # empty after the help that a bare call shows
+        code = _complain(f"{message}.", "make") if message else COULD_NOT
+    except typer.Abort:  # a question was answered with Ctrl-D
+        code = INTERRUPTED
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

@@ -7,7 +7,10 @@ argument `after=check_other` makes it depend on another: where the parent did no
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +23,7 @@ from checker.live import LiveLab
 from checker.verdict import Cause, CheckRecord, LabRecord, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from checker.lab import Lab
 
@@ -44,11 +47,27 @@ def run_checks(lab: Lab, on_record: Callable[[CheckRecord], None] = lambda _: No
     if scenario.verdict is Verdict.PASSED:
         with LiveLab(lab) as live:
             plugin = CheckPlugin(lab, live, on_record)
-            code = pytest.main(["-c", str(INI), str(lab.files.check_file)], plugins=[plugin])
+            with _afresh(lab.files.check_file):
+                code = pytest.main(["-c", str(INI), str(lab.files.check_file)], plugins=[plugin])
         if code == pytest.ExitCode.INTERRUPTED and not plugin.collection_error:
             raise KeyboardInterrupt
         records += plugin.records or [plugin.nothing_ran()]
     return LabRecord(lab.files.stem, tuple(records), time.monotonic() - began)
+
+
+@contextmanager
+def _afresh(file: Path) -> Iterator[None]:
+    """Let pytest read a check file as if for the first time, deaf to what the learner's own environment tells it.
+
+    An option such as `-k` in the environment would leave checks out, and what is left would pass.
+    """
+    kept = {name: os.environ.pop(name) for name in ("PYTEST_ADDOPTS", "PYTEST_PLUGINS") if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(kept)
+        for name in [name for name, each in sys.modules.items() if getattr(each, "__file__", None) == str(file)]:
+            del sys.modules[name]
 
 
 def check_scenario(lab: Lab) -> CheckRecord:

@@ -61,6 +61,12 @@ def _mark(proof: Proof) -> Text:
     return Text("✓", "green") if proof.ok else Text("✗", "red")
 
 
+def _fault(proof: Proof) -> str:
+    if proof.verdict != proof.expected:
+        return f"expected {proof.expected}, got {proof.verdict}"
+    return f"{proof.verdict} with another {'reason' if proof.reason_matched is False else 'hint'} than stated"
+
+
 def write_json(proofs: Sequence[Proof], file: Path) -> None:
     """Write one record an answer."""
     file.parent.mkdir(parents=True, exist_ok=True)
@@ -76,7 +82,7 @@ def write_junit(proofs: Sequence[Proof], file: Path) -> None:
             suite, "testcase", classname=each.lab, name=each.answer, time=str(each.total_seconds)
         )
         if not each.ok:
-            failure = ElementTree.SubElement(case, "failure", message=f"expected {each.expected}, got {each.verdict}")
+            failure = ElementTree.SubElement(case, "failure", message=_fault(each))
             failure.text = each.reason
     file.parent.mkdir(parents=True, exist_ok=True)
     ElementTree.ElementTree(suite).write(file, encoding="utf-8", xml_declaration=True)

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from kubernetes.client.exceptions import ApiException
+
 from checker.errors import CourseError
 from checker.lab import Lab
 from checker.objects import Api
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from checker.course import Answer, LabFiles
 
 CHECK_SECONDS = 180
+UNCHECKABLE = (CourseError, ApiException, subprocess.TimeoutExpired)
 
 
 @dataclass(frozen=True)
@@ -86,20 +89,14 @@ def _guarded(lab: Lab, answer: Answer) -> Proof:
         if answer.kind != "start":
             lab.apply_answer(answer)
         checked = _check(lab)
-    except CourseError as error:
-        return Proof(
-            lab.files.stem,
-            str(answer),
-            answer.kind,
-            expected,
-            "could not check",
-            str(error),
-            None,
-            None,
-            0.0,
-            time.monotonic() - began,
-        )
+    except UNCHECKABLE as error:
+        return _could_not_check(lab, str(answer), answer.kind, expected, error, began)
     return _judge(lab, answer, checked, expected, began)
+
+
+def _could_not_check(lab: Lab, answer: str, kind: str, expected: str, error: Exception, began: float) -> Proof:
+    seconds = round(time.monotonic() - began, 2)
+    return Proof(lab.files.stem, answer, kind, expected, "could not check", str(error), None, None, 0.0, seconds)
 
 
 def _judge(lab: Lab, answer: Answer, checked: dict[str, Any], expected: str, began: float) -> Proof:
@@ -108,7 +105,7 @@ def _judge(lab: Lab, answer: Answer, checked: dict[str, Any], expected: str, beg
     if wanted := answer.expectation:
         name, reason, hint = failure["name"], failure["reason"], _cause(failure)
         known = lab.files.hints.knows(wanted.check, wanted.hint)
-        matched = (name == wanted.check and wanted.reason in reason, hint == wanted.hint and known)
+        matched = (name == wanted.check and wanted.fits(reason), hint == wanted.hint and known)
     return Proof(
         lab.files.stem,
         str(answer),
@@ -125,8 +122,11 @@ def _judge(lab: Lab, answer: Answer, checked: dict[str, Any], expected: str, beg
 def _prove_reset(lab: Lab, start_reason: str) -> Proof:
     """Prove that a reset after the last answer restores the start: it fails for the very reason it failed at first."""
     began = time.monotonic()
-    lab.reset()
-    checked = _check(lab)
+    try:
+        lab.reset()
+        checked = _check(lab)
+    except UNCHECKABLE as error:
+        return _could_not_check(lab, "reset", "reset", "failed", error, began)
     failure = _first_failure(checked)
     reason = f"{failure['name']}: {failure['reason']} [{_cause(failure)}]"
     return Proof(
