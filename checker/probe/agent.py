@@ -172,3 +172,4 @@ if __name__ == "__main__":
         main()
     except (BrokenPipeError, KeyboardInterrupt):
         os._exit(1)  # nobody reads any more; the interpreter must not try to flush
+    os._exit(0)  # each line is flushed as it is written; probes still in flight have nobody to report to

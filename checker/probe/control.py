@@ -9,8 +9,8 @@
 - The target, where it is known: the same question asked from inside its own network namespace to its own address is
   answered (so that something listens there, bound to the right address, and a UDP server is one that replies), and
   its own network is whole. No policy stands between a Pod and itself.
-- The target, where it is not known (a Service's address): somebody else met it `open` in the same round, or the
-  node does, which policies let pass.
+- The target, where it is not known (a Service's address): somebody else met it `open` in the same round, or a node
+  does. Policies let a node reach its own Pods, so the node of a Pod behind the Service can always tell.
 
 Silence from a target that could not have answered is `unreachable`, never `dropped`. Silence that none of this explains
 raises `ProbeError`. Silence of the cluster's DNS server is controlled by a query from the node.
@@ -132,28 +132,28 @@ def _unknown_targets(
     prober: Prober, probes: Sequence[Probe], results: Sequence[Result], silent: Sequence[int]
 ) -> Findings:
     """Look for somebody who meets the same address `open`; ask from the nodes where there is nobody."""
-    met = {_spot(probe, result) for probe, result in zip(probes, results, strict=True) if _open(result)}
+    met = {_spot(probe, result): probe.source for probe, result in zip(probes, results, strict=True) if _open(result)}
     lonely = [number for number in silent if _spot(probes[number], results[number]) not in met]
-    asked = {number: _from_node(prober, probes[number], results[number]) for number in lonely}
-    distinct = list(dict.fromkeys(asked.values()))
-    answers = dict(zip(distinct, prober.run(distinct) if distinct else [], strict=True))
+    nodes = prober.node_sources() if lonely else []
+    asked = list(dict.fromkeys(_from(node, probes[number], results[number]) for number in lonely for node in nodes))
+    answers = prober.run(asked) if asked else []
+    met.update(
+        {_spot(probe, result): probe.source for probe, result in zip(asked, answers, strict=True) if _open(result)}
+    )
     for number in lonely:
-        if not _open(answers[asked[number]]):
+        if _spot(probes[number], results[number]) not in met:
             raise ProbeError(
-                f"No answer came to {probes[number]}, and nothing shows that the target could have answered "
-                f"(from node {asked[number].source} it is {answers[asked[number]].outcome}).",
+                f"No answer came to {probes[number]}, and nothing shows that the target could have answered: "
+                f"not even from a node is it open.",
                 "make status",
             )
     return {
-        number: _proven(probes[number], results[number], f"node {asked[number].source} meets it open")
-        if number in asked
-        else _proven(probes[number], results[number], "another source meets it open")
+        number: _proven(probes[number], results[number], f"{met[_spot(probes[number], results[number])]} meets it open")
         for number in silent
     }
 
 
-def _from_node(prober: Prober, probe: Probe, result: Result) -> Probe:
-    node = _node(prober, probe.source)
+def _from(node: Source, probe: Probe, result: Result) -> Probe:
     return replace(probe, source=node, host=result.address, protocol=_transport(probe))
 
 

@@ -1,8 +1,8 @@
 """From attempts to outcomes that can be believed: confirmed, controlled, steady.
 
-An `open` is believed at once, unless it surprises. Everything else is tried again, from a fresh port and with more
-patience, until two attempts in a row agree; a cell that never does is flapping. What then is `dropped` still needs
-proof that silence was not the source's or the target's own: see `control`.
+An `open` is believed at once, unless it surprises or an HTTP server accepted and then did not answer. Everything else
+is tried again, from a fresh port and with more patience, until two attempts in a row agree; a cell that never does is
+flapping. What then is `dropped` still needs proof that silence was not the source's or the target's own: see `control`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def observe(
     doubted = [
         number
         for number, (result,) in enumerate(attempts)
-        if everything or result.outcome is not Outcome.OPEN or _surprises(result, expected, number)
+        if everything or not _sound(probes[number], result) or _surprises(result, expected, number)
     ]
     while doubted:
         for number, result in zip(doubted, prober.run([patient[each] for each in doubted]), strict=True):
@@ -69,12 +69,18 @@ def observe(
     return explain(prober, patient, [_sum_up(each) for each in attempts])
 
 
+def _sound(probe: Probe, result: Result) -> bool:
+    """Tell whether the first attempt left nothing to wish for: open, and by HTTP answered as well."""
+    return result.outcome is Outcome.OPEN and (probe.protocol != "http" or result.status is not None)
+
+
 def _surprises(result: Result, expected: Sequence[Outcome | None] | None, number: int) -> bool:
     return bool(expected) and expected is not None and expected[number] not in (None, result.outcome)
 
 
 def _agree(attempts: Sequence[Result]) -> bool:
-    return attempts[-1].outcome is attempts[-2].outcome
+    last, before = attempts[-1], attempts[-2]
+    return last.outcome is before.outcome and (last.status is None) == (before.status is None)
 
 
 def _settled(attempts: Sequence[Result]) -> bool:

@@ -142,7 +142,7 @@ def test_an_open_elsewhere_is_the_control_of_an_unknown_target(net: Any, prober:
     probes = [Probe(source, SERVER, 8080) for source in (net.client.source, net.server.source)]
     results = observe(prober, probes, timeout=0.4, confirm=0.6)
     assert [result.outcome for result in results] == [DROPPED, OPEN]
-    assert "another source meets it open" in results[0].detail
+    assert "server meets it open" in results[0].detail
 
 
 # What a network cannot be made to do at will is played by a script.
@@ -196,6 +196,14 @@ def test_a_surprising_open_is_confirmed() -> None:
     assert observed(Script(pod=saw(OPEN)), expected=[None]).history == (OPEN,)
 
 
+def test_an_http_server_that_did_not_answer_is_asked_again() -> None:
+    good, bad = Result(OPEN, 0.1, status=200), Result(OPEN, 0.1, detail="connected, then ECONNRESET")
+    probe = replace(PROBE, protocol="http")
+    for attempts, status in (([good], 200), ([bad, good, good], 200), ([bad, bad], None)):
+        (result,) = observe(Script(pod=attempts), [probe])  # type: ignore[arg-type]
+        assert (result.status, len(result.history)) == (status, len(attempts))
+
+
 def test_later_attempts_have_more_patience() -> None:
     script = Script(pod=saw(REFUSED, REFUSED))
     observed(script, timeout=0.5, confirm=2)
@@ -206,7 +214,7 @@ def test_the_node_is_the_control_of_an_unknown_target() -> None:
     script = Script(pod=saw(DROPPED, DROPPED), node=saw(OPEN))
     result = observed(script)
     assert (result.outcome, script.asked[-1].source) == (DROPPED, NODE)
-    assert "node node-1 meets it open" in result.detail
+    assert "node-1 meets it open" in result.detail
 
 
 @pytest.mark.parametrize("node", [DROPPED, REFUSED, UNREACHABLE])

@@ -1,0 +1,1 @@
+"""Measurements of the budgets, side by side in one run."""
