@@ -32,6 +32,7 @@ def save(target: Path, *, reporter: Reporter | None = None) -> None:
     images.ensure(reporter=reporter)
     own = _tools(reporter)
     about = {"way": images.way(), "node": images.node_image(), "architecture": archive.architecture()}
+    target.parent.mkdir(parents=True, exist_ok=True)
     half = target.with_name(f".half-{target.name}")
     try:
         with tempfile.TemporaryDirectory(dir=paths.cache_dir()) as scratch, tarfile.open(half, "w") as out:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -160,6 +163,36 @@ def test_stopping_ends_what_a_program_started(tmp_path: Path) -> None:
         children.run(["true"], log)
     children.allow()
     children.run(["true"], log)
+
+
+INTERRUPTED = """
+import signal, sys
+from pathlib import Path
+from checker.cluster import children, parts
+from checker.cluster.progress import Reporter
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+def make(target, log):
+    target.write_text("half")
+    children.run(["sh", "-c", "echo begun; sleep 60"], log)
+
+try:
+    parts.build([[parts.Part("thing", "0" * 64, make)]], Reporter())
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def test_ctrl_c_ends_a_build_and_leaves_no_result(cache: Path) -> None:
+    build = subprocess.Popen([sys.executable, "-c", INTERRUPTED], cwd=paths.ROOT)
+    log = cache / "logs" / "thing.log"
+    while not (log.exists() and "\nbegun" in log.read_text(encoding="utf-8")):
+        assert build.poll() is None
+        time.sleep(0.01)
+    build.send_signal(signal.SIGINT)
+    assert build.wait(5) == 130
+    assert not writes("").made
 
 
 def test_a_program_reads_what_is_fed(tmp_path: Path) -> None:
