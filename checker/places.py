@@ -75,21 +75,22 @@ class Places:
     def cluster_ip(self, target: Target) -> str:
         """Return the ClusterIP of the Service that a target names.
 
+        A port that the Service does not offer is not probed: no rule catches such packets, so they leave the cluster.
+
         Raises:
-            CheckFailed: there is no such Service, or it is headless.
+            CheckFailed: there is no such Service, it is headless, or it does not offer the port.
         """
         namespace = target.namespace or self.namespace
         manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": target.host, "namespace": namespace}}
         live = self.api.get(manifest)
-        address = live["spec"].get("clusterIP", "") if live else ""
-        if not address or address == "None":
-            what = "has no ClusterIP" if live else "does not exist"
+        if lacking := _lack(live, target):
             raise CheckFailed(
-                f"Service {target.host} {what}",
+                f"Service {target.host} {lacking}",
                 subjects=(Subject(target),),
                 command=f"kubectl -n {namespace} get services",
             )
-        return str(address)
+        assert live is not None
+        return str(live["spec"]["clusterIP"])
 
     @cached_property
     def nodes(self) -> list[Manifest]:
@@ -125,3 +126,13 @@ def node_origin(node: Manifest) -> Origin:
 
 def _matches(node: Manifest, name: str, cluster: str) -> bool:
     return not name or node["metadata"]["name"] in (name, f"{cluster}-{name}")
+
+
+def _lack(service: Manifest | None, target: Target) -> str:
+    if service is None:
+        return "does not exist"
+    if service["spec"].get("clusterIP", "None") == "None":
+        return "has no ClusterIP"
+    protocol = "UDP" if target.protocol == "udp" else "TCP"
+    offered = [each["port"] for each in service["spec"].get("ports", []) if each.get("protocol", "TCP") == protocol]
+    return "" if target.port in offered else f"has no port {target.port}"
