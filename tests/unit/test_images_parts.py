@@ -21,6 +21,7 @@ from checker.cluster.progress import Reporter, clock
 from checker.errors import BuildError, HostError
 
 INPUTS = "0" * 64
+PATIENCE = 30  # seconds; reached only where something hangs
 
 
 @pytest.fixture(autouse=True)
@@ -116,19 +117,19 @@ def test_a_second_build_waits_and_finds_the_result(reporter: Reporter, shown: io
 
     def slow(target: Path, _log: Path) -> None:
         begun.set()
-        go_on.wait(5)
+        go_on.wait(PATIENCE)
         made.append("slow")
         target.write_text("slow", encoding="utf-8")
 
     threads = [threading.Thread(target=parts.build, args=([[Part("thing", INPUTS, slow)]], reporter)) for _ in range(2)]
     threads[0].start()
-    assert begun.wait(5)
+    assert begun.wait(PATIENCE)
     threads[1].start()
     while "Another build is running" not in shown.getvalue():
         time.sleep(0.01)
     go_on.set()
     for thread in threads:
-        thread.join(5)
+        thread.join(PATIENCE)
     assert made == ["slow"]
 
 
@@ -156,7 +157,7 @@ def test_stopping_ends_what_a_program_started(tmp_path: Path) -> None:
         time.sleep(0.01)
     grandchild = Path("/proc", log.read_text(encoding="utf-8").splitlines()[-1], "stat")
     children.stop_all()
-    thread.join(5)
+    thread.join(PATIENCE)
     assert "was stopped" in str(problems[0])
     assert not grandchild.exists() or ") Z " in grandchild.read_text(encoding="ascii")
     with pytest.raises(BuildError, match="was stopped"):
@@ -187,11 +188,15 @@ except KeyboardInterrupt:
 def test_ctrl_c_ends_a_build_and_leaves_no_result(cache: Path) -> None:
     build = subprocess.Popen([sys.executable, "-c", INTERRUPTED], cwd=paths.ROOT)
     log = cache / "logs" / "thing.log"
-    while not (log.exists() and "\nbegun" in log.read_text(encoding="utf-8")):
-        assert build.poll() is None
-        time.sleep(0.01)
-    build.send_signal(signal.SIGINT)
-    assert build.wait(5) == 130
+    try:
+        while not (log.exists() and "\nbegun" in log.read_text(encoding="utf-8")):
+            assert build.poll() is None
+            time.sleep(0.01)
+        build.send_signal(signal.SIGINT)
+        assert build.wait(PATIENCE) == 130
+    finally:
+        build.kill()
+        build.wait()
     assert not writes("").made
 
 
