@@ -134,9 +134,20 @@ NONE_WANTED = {
         (replicated(updatedReplicas=1), False),
         (replicated(replicas=3) | {"spec": {"replicas": 2}}, False),
         (replicated(availableReplicas=2), False),
+        (replicated() | {"status": replicated()["status"] | {"replicas": 4}}, False),
         (replicated(replicas=1) | {"spec": {}}, True),
     ],
-    ids=["done", "none wanted", "fresh", "unseen", "old Pods", "one too many", "not available", "one by default"],
+    ids=[
+        "done",
+        "none wanted",
+        "fresh",
+        "unseen",
+        "old Pods",
+        "one too many",
+        "not available",
+        "an old Pod leaves",
+        "one by default",
+    ],
 )
 def test_rollout_has_settled_when_all_its_pods_are_new_and_available(kind, workload, settled):
     assert Workloads(Cluster(**{kind: [workload]}), ["lab-03"]).settle(1) is settled
