@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from checker import paths
 from checker.cluster import (
+    agents,
     apt,
-    command,
     daemon,
     docker,
     doctor,
     health,
     images,
+    kind_command,
     kubeconfig,
     network,
     outside,
     state,
     survey,
-    tools,
 )
 from checker.cluster.progress import Reporter
 from checker.cluster.state import Stage, State
@@ -31,14 +29,11 @@ from checker.errors import ClusterError, HostError, UsageError
 from checker.objects import Api
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from rich.console import Console
 
     from checker.cluster.survey import Survey
 
 READY_SECONDS = 180
-DELETE_SECONDS = 120
 CNIS = ("default",)
 HOST_NEEDS = ("node", "cgroup", "memory", "disk", "inotify")
 
@@ -69,10 +64,11 @@ def down(name: str, console: Console) -> None:
 
     Raises:
         HostError: Docker does not answer.
-        ClusterError: kind could not delete it.
+        ClusterError: kind could not delete it, or it is not ours.
     """
     with state.locked(name):
         found = survey.take(name)
+        _refuse_foreign(found)
         if not found.nodes and not found.outside:
             console.print(f"There is no cluster called {name}; nothing to delete.", highlight=False)
         else:
@@ -109,8 +105,7 @@ def _is_well(name: str) -> bool:
 
 def _make_or_mend(found: Survey, target: State, console: Console) -> None:
     name = found.name
-    if found.strangers or (found.stage is Stage.NONE and found.missing and found.nodes):
-        raise ClusterError(f"A kind cluster called {name} is there, but it is not the course's.", "make down")
+    _refuse_foreign(found)
     if reason := _beyond_mending(found):
         console.print(f"The cluster {name} {reason}: it is made again.", highlight=False)
         _delete(name)
@@ -123,6 +118,13 @@ def _make_or_mend(found: Survey, target: State, console: Console) -> None:
         console.print(f"{reason} Mending it.", highlight=False)
         _revive(found, console)
     _settle(name, target.cni, console)
+
+
+def _refuse_foreign(found: Survey) -> None:
+    """Refuse a kind cluster of our name that somebody else made: it has other nodes than ours."""
+    if found.strangers or (found.stage is Stage.NONE and found.nodes and found.missing):
+        sentence = f"A kind cluster called {found.name} is there, but it is not the course's."
+        raise ClusterError(sentence, "DEEP_DIVE_CLUSTER=another-name make up")
 
 
 def _beyond_mending(found: Survey) -> str:
@@ -138,9 +140,15 @@ def _create(name: str, target: State, console: Console) -> None:
     _get_images(console)
     state.write(name, target)
     network.ensure()
-    with step(console, "Creating three nodes") as say, ThreadPoolExecutor(1) as pool:
+    with step(console, "Creating three nodes") as say, ThreadPoolExecutor(2) as pool:
         outside_job = pool.submit(outside.ensure, name)
-        _run_kind(name, config(name, images.node_image()), say)
+
+        def heard(title: str) -> None:
+            say(title)
+            if title.startswith("Joining"):
+                pool.submit(agents.deploy_early, f"{name}-control-plane")
+
+        kind_command.create(name, config(name, images.node_image()), heard)
         outside_job.result()
 
 
@@ -169,7 +177,7 @@ def _settle(name: str, cni: str, console: Console) -> None:
     """Bring the running nodes to ready: kubeconfig, agents, DNS, outside."""
     state.write(name, State(Stage.CREATED, cni))
     if not paths.kubeconfig(name).exists():
-        _export(name)
+        kind_command.export(name)
     with step(console, "Waiting for nodes, DNS and probe agents"), ThreadPoolExecutor(2) as pool:
         outside_job = pool.submit(outside.ensure, name)
         images_job = pool.submit(images.load_into, name)
@@ -190,57 +198,6 @@ def _hand_over(name: str, console: Console) -> None:
         )
 
 
-def _run_kind(name: str, content: str, say: Callable[[str], None]) -> None:
-    """Run `kind create cluster`; its output goes to a log, its steps to the progress line."""
-    argv = [str(tools.kind()), "create", "cluster", "--config", "-", "--kubeconfig", str(paths.kubeconfig(name))]
-    log_file = paths.logs_dir() / f"kind-{name}.log"
-    log_file.parent.mkdir(parents=True, exist_ok=True)
-    process = subprocess.Popen(
-        argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=_kind_env()
-    )
-    assert process.stdin is not None
-    assert process.stdout is not None
-    try:
-        process.stdin.write(content)
-        process.stdin.close()
-        with log_file.open("w", encoding="utf-8") as log:
-            for line in process.stdout:
-                log.write(line)
-                if line.startswith(" • "):
-                    say(line.strip(" •.\n").rstrip("📦📜🕹️🔌💾🚜🖼 ."))
-        code = process.wait()
-    except BaseException:  # Ctrl-C: kind must not go on alone
-        process.terminate()
-        process.wait()
-        raise
-    if code != 0:
-        raise _kind_failed(log_file.read_text(encoding="utf-8"), str(log_file))
-
-
-def _kind_failed(text: str, log_file: str) -> Exception:
-    if "no space left on device" in text:
-        return docker.problem(command.Output(1, err=text))
-    lines = [line for line in text.splitlines() if line.startswith("ERROR")] or text.splitlines()[-1:] or ["no output"]
-    return ClusterError(f"kind could not create the cluster: {lines[0].removeprefix('ERROR: ')}", f"less {log_file}")
-
-
 def _delete(name: str) -> None:
     outside.remove(name)
-    argv = [str(tools.kind()), "delete", "cluster", "--name", name, "--kubeconfig", str(paths.kubeconfig(name))]
-    output = command.run(argv, seconds=DELETE_SECONDS, env=_kind_env())
-    if not output.ok:
-        raise ClusterError(f"kind could not delete the cluster {name}: {output.last_line}", "make doctor")
-
-
-def _export(name: str) -> None:
-    """Write our own kubeconfig anew: the cache folder was deleted, the cluster was not."""
-    file = str(paths.kubeconfig(name))
-    argv = [str(tools.kind()), "export", "kubeconfig", "--name", name, "--kubeconfig", file]
-    output = command.run(argv, seconds=30, env=_kind_env())
-    if not output.ok:
-        raise ClusterError(f"kind knows no kubeconfig of the cluster {name}: {output.last_line}", "make down up")
-
-
-def _kind_env() -> dict[str, str]:
-    """Keep kind to Docker and to its usual network, whatever else the learner's shell asks of it."""
-    return {**os.environ, "KIND_EXPERIMENTAL_PROVIDER": "docker", "KIND_EXPERIMENTAL_DOCKER_NETWORK": network.NAME}
+    kind_command.delete(name)

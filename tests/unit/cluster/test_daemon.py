@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from checker import paths
-from checker.cluster import apt, daemon, docker, runtime
+from checker.cluster import apt, daemon, docker, privileged, runtime
 from checker.cluster.command import Output
 from checker.errors import HostError
 
@@ -134,3 +134,19 @@ def test_a_dockerd_that_dies_says_its_last_line(
     with pytest.raises(HostError, match="dockerd did not start: failed to start: no iptables"):
         daemon.ensure(console)
     assert isinstance(daemon.log_file(), Path)
+
+
+@pytest.mark.parametrize(("complaint", "installs"), [("", False), ("unable to apply caps", True)])
+def test_a_running_docker_gets_the_other_runtime_only_where_it_needs_it(
+    programs: Programs, console: Console, monkeypatch: pytest.MonkeyPatch, complaint: str, installs: bool
+) -> None:
+    programs.on("docker version", "20.10")
+    installed: list[bool] = []
+    monkeypatch.setattr(runtime, "host_grants", lambda: False)
+    monkeypatch.setattr(runtime, "installed", lambda: False)
+    monkeypatch.setattr(runtime, "install", lambda _: installed.append(True))
+    monkeypatch.setattr(privileged, "complaint", lambda: complaint)
+
+    daemon.ensure(console)
+
+    assert bool(installed) is installs

@@ -138,6 +138,8 @@ def test_a_kind_cluster_that_is_not_ours_is_left_alone(world: World, programs: P
 
     with pytest.raises(ClusterError, match="it is not the course's"):
         up()
+    with pytest.raises(ClusterError, match="it is not the course's"):
+        kind.down("c", Console(file=io.StringIO()))
     assert world.done == []
     assert programs.lines("kind delete") == []
 
