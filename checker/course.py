@@ -258,6 +258,8 @@ def _typed_values(file: Path, root: yaml.MappingNode, known: dict[str, Any]) -> 
         key, where = str(key_node.value), f"{file}, line {key_node.start_mark.line + 1}"
         if key not in known:
             raise ContentError(f"{where}: unknown key `{key}`; expected one of {', '.join(known)}.")
+        if key in values:
+            raise ContentError(f"{where}: `{key}` stands here a second time.")
         value = yaml.SafeLoader("").construct_document(value_node)
         if not isinstance(value, known[key]) or (known[key] is int and isinstance(value, bool)):
             raise ContentError(f"{where}: `{key}` is {value!r}; expected {_words(known[key])}.")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
+from checker.workload import KINDS, workload_name
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 Record = dict[str, Any]
 
 _SPEC_KEYS = ("spec", "data", "webhooks", "rules", "endpoints", "ports")
+_CONTROLLER_LABELS = {"pod-template-hash", "controller-revision-hash", "pod-template-generation"}
+_GIVEN_PREFIXES = {"topology.kubernetes.io", "statefulset.kubernetes.io", "apps.kubernetes.io"}
 _RESTARTED = "kubectl.kubernetes.io/restartedAt"
 
 
@@ -39,6 +43,27 @@ def changes(api: Api, manifests: Sequence[Manifest], namespace: str, recorded: M
         elif words in recorded and (parts := _differing(recorded[words], fingerprint(live))):
             found.append(f"{words} is no longer what the lab made: {', '.join(parts)} changed")
     return found
+
+
+def relabelled(manifests: Sequence[Manifest], pods: Sequence[Manifest]) -> list[str]:
+    """Return a sentence for each Pod of the scenario that carries other labels than its template gave it."""
+    templates = {
+        each["metadata"]["name"]: each["spec"]["template"]["metadata"].get("labels", {})
+        for each in manifests
+        if each["kind"] in KINDS
+    }
+    found = []
+    for pod in pods:
+        labels = pod["metadata"].get("labels", {})
+        template = templates.get(workload_name(pod["metadata"]))
+        if template is not None and template != {key: value for key, value in labels.items() if not _given(key)}:
+            found.append(f"pod/{pod['metadata']['name']} is no longer what the lab made: labels changed")
+    return found
+
+
+def _given(label: str) -> bool:
+    """Tell whether Kubernetes itself puts that label on Pods: its controllers, or the Pod's place, from its node."""
+    return label in _CONTROLLER_LABELS or label.partition("/")[0] in _GIVEN_PREFIXES
 
 
 def fingerprint(live: Manifest) -> Record:

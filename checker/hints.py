@@ -55,13 +55,17 @@ def _parse(file: Path) -> dict[Key, list[str]]:
     for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
         if heading := _heading(line, key):
             key = heading
+            if key in ladders:
+                raise ContentError(f"{file}, line {number}: `{key[1] or key[0]}` stands here a second time.")
             ladders[key] = []
         elif key and (rung := _RUNG.match(line)):
             ladders[key].append(rung[1].strip())
         elif key and line.startswith("  ") and ladders[key]:
             ladders[key][-1] += "\n" + line.strip()
-        elif key and line.strip():
-            raise ContentError(f"{file}, line {number}: expected a list item, found `{line.strip()}`.")
+        elif line.strip() and (key or line.startswith("##")):
+            raise ContentError(
+                f"{file}, line {number}: expected a list item, found `{line.strip()}`."
+            )
     return ladders
 
 

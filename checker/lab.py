@@ -117,7 +117,9 @@ class Lab:
         """Return a sentence for each object of the scenario that is no longer what the lab made."""
         state: Any = self.api.get(self._state)
         recorded = json.loads(state["data"]["scenario"]) if state else {}
-        return guard.changes(self.api, self.files.scenario, self.files.namespace, recorded)
+        pods = [pod for name in self.files.namespaces for pod in self.api.objects("v1", "Pod", name)]
+        found = guard.changes(self.api, self.files.scenario, self.files.namespace, recorded)
+        return found + guard.relabelled(self.files.scenario, pods)
 
     def _remember(self) -> None:
         recorded = guard.record(self.api, self.files.scenario, self.files.namespace)

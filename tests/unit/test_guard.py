@@ -152,3 +152,26 @@ def test_all_changes_are_told_in_the_order_of_the_scenario(scene):
     _data(cluster)
     _relabel(cluster)
     assert [each.split()[0] for each in changes()] == ["deployment/myapp", "configmap/program"]
+
+
+def pod(name, labels, owner="client", kind="DaemonSet"):
+    """Return a live Pod with an owner."""
+    owners = [{"controller": True, "kind": kind, "name": owner}]
+    return {"metadata": {"name": name, "labels": labels, "ownerReferences": owners}}
+
+
+@pytest.mark.parametrize(
+    ("labels", "changed"),
+    [
+        ({"app": "client"}, False),
+        ({"app": "client", "controller-revision-hash": "x", "topology.kubernetes.io/zone": "zone-a"}, False),
+        ({"app": "client", "role": "frontend"}, True),
+        ({"app": "frontend"}, True),
+        ({}, True),
+    ],
+)
+def test_pod_with_other_labels_than_its_template_is_named(labels, changed):
+    template = {"metadata": {"labels": {"app": "client"}}}
+    manifests = [{"kind": "DaemonSet", "metadata": {"name": "client"}, "spec": {"template": template}}]
+    found = guard.relabelled(manifests, [pod("client-x", labels), pod("mine", {"any": "thing"}, owner="mine")])
+    assert found == (["pod/client-x is no longer what the lab made: labels changed"] if changed else [])

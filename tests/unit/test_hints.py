@@ -78,6 +78,8 @@ def test_unknown_check_has_no_hint(read):
         ("## check_a\n- One.\n## check a, misspelt\n", "line 3: expected a list item"),
         ("## check_a\n\n## check_b\n- One.\n", "`check_a` has no hint"),
         ("## check_a\n- One.\n### M1\n", "`M1` has no hint"),
+        ("## check_a\n- One.\n## check_a\n- Two.\n", "line 3: `check_a` stands here a second time"),
+        ("### M1\n- One.\n", "line 1: expected a list item, found `### M1`"),
     ],
 )
 def test_malformed_hints_are_refused(read, text, message):
