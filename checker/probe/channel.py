@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import selectors
+import socket
 import ssl
 import subprocess
 import threading
@@ -94,6 +95,10 @@ class Channel(ABC):
         """Close the agent's input, from any thread, upon which it ends."""
 
     @abstractmethod
+    def abort(self) -> None:
+        """Break the stream, from any thread, so that `receive` returns whatever the far end does."""
+
+    @abstractmethod
     def _flush(self) -> None:
         """Send what is queued."""
 
@@ -137,6 +142,10 @@ class ProcessChannel(Channel):
         """Close the process's input."""
         self._ending = True
         self.wake()
+
+    def abort(self) -> None:
+        """Kill the process."""
+        self._process.kill()
 
     def close(self) -> None:
         """Wait for the process, kill it if it does not end, and close its pipes."""
@@ -218,6 +227,11 @@ class ExecChannel(Channel):
         """Close the command's input, or the whole stream where the protocol cannot say that."""
         self._ending = True
         self.wake()
+
+    def abort(self) -> None:
+        """Shut the connection down, below TLS, whose good-bye might block."""
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self._stream.sock.sock, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection without waiting for the other side to say good-bye."""

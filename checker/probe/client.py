@@ -14,7 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from checker.errors import ProbeError
-from checker.probe.channel import ExecChannel, ProcessChannel
+from checker.probe.channel import ChannelError, ExecChannel, ProcessChannel
 from checker.probe.outcome import Listener, Network, Result, Source
 from checker.probe.session import MEND, OPEN_SECONDS, Item, Session
 
@@ -56,6 +56,7 @@ class Prober:
         self._sessions: dict[str, Session] = {}
         self._pods: dict[str, str] | None = None
         self._lock = threading.Lock()
+        self._listing = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -105,7 +106,10 @@ class Prober:
         Raises:
             ProbeError: the API server does not say.
         """
-        names = self._agent_pods() if self._openers is None else self._openers
+        try:
+            names = self._agent_pods() if self._openers is None else self._openers
+        except ChannelError as error:
+            raise ProbeError("The cluster's API server does not answer.", MEND) from error
         return [Source("node", name, name) for name in sorted(names) if name != OUTSIDE]
 
     def outside_address(self) -> str:
@@ -158,22 +162,29 @@ class Prober:
             return self._openers[node]
         if node == OUTSIDE:
             return lambda: ProcessChannel(["docker", "exec", "-i", outside_container(self.cluster), *COMMAND])
+        return lambda: self._exec(node)
+
+    def _exec(self, node: str) -> Channel:
+        """Open the exec stream; runs in the session's thread, whose deadline holds for the look-up of the Pod too."""
         pod = self._agent_pods().get(node)
         if not pod:
-            raise ProbeError(f"No probe agent runs on node {node}.", MEND)
-        return lambda: ExecChannel(self.api.new_client(), NAMESPACE, pod, COMMAND)
+            raise ChannelError("its Pod does not run there")
+        return ExecChannel(self.api.new_client(), NAMESPACE, pod, COMMAND)
 
     def _agent_pods(self) -> dict[str, str]:
         """Return the agent's running Pod on each node."""
-        if self._pods is None:
-            try:
-                found = self.api.core.list_namespaced_pod(
-                    NAMESPACE, label_selector=SELECTOR, _request_timeout=OPEN_SECONDS
-                )
-            except (ApiException, HTTPError) as error:
-                raise ProbeError("The cluster's API server does not answer.", MEND) from error
-            self._pods = {pod.spec.node_name: pod.metadata.name for pod in _running(found.items)}
-        return self._pods
+        with self._listing:
+            if self._pods is None:
+                self._pods = {pod.spec.node_name: pod.metadata.name for pod in _running(self._list_pods())}
+            return self._pods
+
+    def _list_pods(self) -> Sequence[Any]:
+        try:
+            found = self.api.core.list_namespaced_pod(NAMESPACE, label_selector=SELECTOR, _request_timeout=OPEN_SECONDS)
+        except (ApiException, HTTPError) as error:
+            raise ChannelError("the cluster's API server does not answer") from error
+        items: Sequence[Any] = found.items
+        return items
 
 
 def outside_container(cluster: str) -> str:

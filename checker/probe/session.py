@@ -27,6 +27,7 @@ OPEN_SECONDS = 8.0
 QUIET_SECONDS = 4.0
 """An agent answers a ping at once: one that says nothing for so long is stopped, paused or gone."""
 PING_SECONDS = 1.0
+CLOSE_SECONDS = 1.0
 
 Item = dict[str, Any]
 Inbox = queue.SimpleQueue[dict[str, Any] | None]
@@ -85,12 +86,18 @@ class Session:
         """Tell whether the agent is gone."""
         return bool(self._failure)
 
-    def close(self, seconds: float = 2.0) -> None:
-        """Let the agent end, and wait a moment for it."""
+    def close(self) -> None:
+        """Let the agent end; break the stream if it does not.
+
+        The thread must have ended before the interpreter does, which a thread that wakes too late would abort.
+        """
         channel = self._channel
         if channel:
             channel.end()
-            self._thread.join(seconds)
+            self._thread.join(CLOSE_SECONDS)
+            if self._thread.is_alive():
+                channel.abort()
+                self._thread.join(CLOSE_SECONDS)
 
     def _opened(self) -> Channel:
         if not self._ready.wait(OPEN_SECONDS):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from checker.cluster import agents
 from checker.errors import ProbeError
+from checker.probe import AGENT_FILES, client
 from checker.probe.outcome import Listener, Probe, Source
 from checker.traffic import Outcome
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from checker.probe.client import Prober
     from checker.probe.outcome import Result
 
@@ -194,9 +196,10 @@ def test_new_connections_are_paced_and_in_flight_together(net: Any, prober: Prob
 class RawAgent:
     """The agent, spoken to line by line."""
 
-    def __init__(self, agent: str) -> None:
+    def __init__(self, agent: str, *options: str) -> None:
         pipe = subprocess.PIPE
-        self.process = subprocess.Popen([sys.executable, "-u", agent], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        command = [sys.executable, "-u", *options, agent]
+        self.process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
         assert self.process.stdin
         assert self.process.stdout
         self.input, self.output = self.process.stdin, self.process.stdout
@@ -245,3 +248,17 @@ def test_what_the_agent_does_not_know_is_an_error_line(raw: RawAgent, line: str,
     assert record["nonce"] == nonce
     assert "unknown request" in record["error"]
     assert raw.say('{"nonce":"p","op":"ping"}') == {"nonce": "p", "done": 0}
+
+
+def test_the_agent_needs_nothing_but_its_own_files(tmp_path: Path) -> None:
+    for name in AGENT_FILES:
+        shutil.copy(Path(client.__file__).with_name(name), tmp_path)
+    raw = RawAgent(str(tmp_path / "agent.py"), "-E", "-S")  # neither site-packages nor the environment
+    assert json.loads(raw.output.readline())["hello"] == 1
+    item = {"id": 0, "place": {}, "host": "127.0.0.1", "port": 1, "protocol": "tcp", "timeout": 1, "types": ["A"]}
+    assert raw.say(json.dumps({"nonce": "n", "op": "probe", "items": [item]}))["outcome"] == "refused"
+    raw.finish()
+
+
+def test_the_files_named_are_the_files_deployed() -> None:
+    assert sorted(AGENT_FILES) == sorted(agents.files())
