@@ -5,19 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from checker import paths
-from checker.cluster import (
-    built_node,
-    layers,
-    loading,
-    parts,
-    pulling,
-    registry,
-    source,
-    store,
-)
-from checker.cluster import (
-    catalogue as catalogues,
-)
+from checker.cluster import built_node, docker, layers, loading, parts, pulling, registry, source, store
+from checker.cluster import catalogue as catalogues
 from checker.cluster.progress import Reporter
 from checker.errors import UsageError
 
@@ -70,7 +59,10 @@ def ensure(names: Collection[str] | None = None, *, reporter: Reporter | None = 
     if way() == "pulled":
         pulling.pull(wanted, reporter)
     else:
-        parts.build(_stages(found, wanted), reporter)
+        stages = _stages(found, wanted)
+        if stages[-1]:
+            docker.run("version", seconds=15)  # now, rather than after the long part of the build
+        parts.build(stages, reporter)
 
 
 def load_into(cluster: str, names: Collection[str] | None = None) -> None:

@@ -42,7 +42,11 @@ def decide(catalogue: Catalogue) -> Decision:
         if chosen not in CHOICES:
             raise UsageError(f"{VARIABLE} is {chosen}; it can be pull or build.")
         return Decision(CHOICES[chosen], f"{VARIABLE}={chosen}")
-    return remembered() or remember(_ask(catalogue))
+    if before := remembered():
+        return before
+    if not docker.answers():  # a guess for now, not to be remembered
+        return Decision("built", "Docker does not answer, so no registry could be asked")
+    return remember(_ask(catalogue))
 
 
 def remembered() -> Decision | None:

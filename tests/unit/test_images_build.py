@@ -168,6 +168,7 @@ def test_the_way_is_asked_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -
         asked.append(args[-1])
         return Output(1, err="dial tcp: connection refused")
 
+    monkeypatch.setattr(docker, "answers", lambda: True)
     monkeypatch.setattr(docker, "attempt", attempt)
     assert images.way() == "built"
     assert len(asked) == 2  # one image of each registry
@@ -178,6 +179,14 @@ def test_the_way_is_asked_once_and_remembered(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(docker, "attempt", lambda *_args, **_named: Output(0))
     assert images.way() == "pulled"
     assert images.node_image() == CATALOGUE.node.reference
+
+
+def test_without_docker_no_way_is_remembered_and_nothing_is_built(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "run", lambda *_args, **_named: Output(command.NOT_FOUND))
+    assert images.way() == "built"
+    assert registry.remembered() is None
+    with pytest.raises(HostError, match="Docker is not installed"):
+        images.ensure()
 
 
 def test_the_variable_decides_the_way(monkeypatch: pytest.MonkeyPatch) -> None:
