@@ -196,7 +196,8 @@ class LiveLab:
                 owners.append(flow)
                 probes.append(probe)
         results: dict[Flow, list[Result]] = defaultdict(list)
-        for flow, result in zip(owners, observe(self.prober, probes), strict=True):
+        expected = [traffic.cells[flow] for flow in owners]
+        for flow, result in zip(owners, observe(self.prober, probes, expected=expected), strict=True):
             results[flow].append(result)
         return {flow: _seen(each) for flow, each in results.items()}
 

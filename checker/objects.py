@@ -14,6 +14,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 from kubernetes.config.config_exception import ConfigException
 from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
 
 from checker import paths
 from checker.errors import ClusterError, ContentError, ForeignClusterError, NotReadyError
@@ -26,7 +27,7 @@ Manifest = dict[str, Any]
 
 FIELD_MANAGER = "deep-dive"
 POLL_SECONDS = 0.15
-REQUEST_SECONDS = 15
+REQUEST_SECONDS = 10
 
 
 class Api:
@@ -55,10 +56,12 @@ class Api:
     def new_client(self) -> client.ApiClient:
         """Return a fresh ApiClient; each exec stream needs its own, since `stream()` swaps a method of it in place."""
         try:
-            made: client.ApiClient = config.new_client_from_config(str(self.kubeconfig), self.context)
+            settings = client.Configuration()
+            settings.retries = Retry(connect=1, read=0, redirect=0)  # a paused node would be waited for again and again
+            config.load_kube_config(str(self.kubeconfig), self.context, client_configuration=settings)
         except ConfigException as error:
             raise ForeignClusterError(f"{self.kubeconfig} has no usable context {self.context}.", "make up") from error
-        return made
+        return client.ApiClient(configuration=settings)
 
     def request(self, method: str, path: str, body: Any = None, **query: str) -> Any:
         """Send one request and return the decoded JSON.
