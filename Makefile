@@ -38,7 +38,7 @@ images-load: setup ## Load what images-save wrote, from FILE=…
 serve: docs     ## Read the lessons at http://127.0.0.1:8000
 	@$(BIN)/python -m http.server -d site -b 127.0.0.1 8000
 notebooks: setup-notebooks ## Open the workshop notebooks in JupyterLab
-	@$(BIN)/jupyter lab notebooks
+	@$(BIN)/python -m checker.notebooks
 
 docs: setup-docs ##! Build the site; a warning is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -215,6 +216,8 @@ def prove(
 
 def main() -> None:
     """Run the command line and turn every foreseen error into one sentence and exit code 2."""
+    # As with Ctrl-C, children are ended and half results taken away.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = app(standalone_mode=False)
     except CourseError as error:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from checker import guard, paths
 from checker.cluster.tools import kubectl
 from checker.course import Answer, Course, LabFiles
-from checker.errors import ContentError, UsageError
+from checker.errors import ClusterError, ContentError, UsageError
 from checker.objects import Api
 from checker.workload import Workloads
 
@@ -53,6 +53,7 @@ class Lab:
 
     def reset(self) -> None:
         """Bring the lab to its start from whatever state it is in; the learner's own files stay as they are."""
+        self._require_system()
         self.stop()
         self.api.apply(self.files.scenario, self.files.namespace)
         self.apply_files(self.files.folder / "start")
@@ -120,6 +121,11 @@ class Lab:
         pods = [pod for name in self.files.namespaces for pod in self.api.objects("v1", "Pod", name)]
         found = guard.changes(self.api, self.files.scenario, self.files.namespace, recorded)
         return found + guard.relabelled(self.files.scenario, pods)
+
+    def _require_system(self) -> None:
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM_NAMESPACE}}
+        if self.api.get(namespace) is None:
+            raise ClusterError(f"The course's own namespace {SYSTEM_NAMESPACE} is gone.", "make up")
 
     def _remember(self) -> None:
         recorded = guard.record(self.api, self.files.scenario, self.files.namespace)

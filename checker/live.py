@@ -90,14 +90,14 @@ class LiveLab:
         while traffic.differences(rounds[-1]) and len(rounds) <= ROUNDS_AFTER_A_SURPRISE:
             time.sleep(ROUND_PAUSE_SECONDS)
             rounds.append(self._round(traffic))
-        return {flow: _steady([each[flow] for each in rounds]) for flow in traffic.cells}
+        return {flow: steady([each[flow] for each in rounds]) for flow in traffic.cells}
 
     def expect_answered_by(self, source: str, url: str, workload: str) -> None:
         """Expect that every running Pod of the workload, and nobody else, answers requests to the URL."""
         self.settle()
         target = Target.parse(url)
         wanted = {pod.name for pod in self.pods(workload)}
-        counts = self.answers(source, url, _requests_to_meet_all(len(wanted)))
+        counts = self.answers(source, url, requests_to_meet_all(len(wanted)))
         subjects, command = (Subject(target, workload),), self.places.curl(source, url)
         if missing := counts.pop("", 0):
             raise CheckFailed(
@@ -255,14 +255,14 @@ def _seen(results: Sequence[Result]) -> Seen:
     return Seen(tuple(result.outcome for result in results), details[0] if details else "", flapping)
 
 
-def _steady(rounds: Sequence[Seen]) -> Seen:
+def steady(rounds: Sequence[Seen]) -> Seen:
     """Return the last round, marked as flapping where the rounds do not agree."""
     last = rounds[-1]
     agree = all(each.outcomes == last.outcomes for each in rounds)
     return Seen(last.outcomes, last.detail, last.flapping or not agree)
 
 
-def _requests_to_meet_all(servers: int) -> int:
+def requests_to_meet_all(servers: int) -> int:
     """Return how many requests meet every one of some servers, picked at random, but for one case in a million.
 
     The chance to miss one of k servers in n requests is at most k(1 - 1/k)^n.

@@ -88,8 +88,19 @@ def _connect(sock: socket.socket, target: tuple[str, int], until: float) -> Step
     if code == errno.EINPROGRESS:
         ready = yield sock, selectors.EVENT_WRITE, until
         code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) if ready else errno.ETIMEDOUT
+    if not code:
+        code = _doubt(sock)
     if code:
         raise OSError(code, os.strerror(code))
+
+
+def _doubt(sock: socket.socket) -> int:
+    """Return 0 where the socket has a peer; one without a pending error may have been refused all the same."""
+    try:
+        sock.getpeername()
+    except OSError as error:
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or error.errno or errno.ENOTCONN
+    return 0
 
 
 def _udp(sock: socket.socket, probe: Mapping[str, Any], address: str, started: float, record: Record) -> Steps[None]:

@@ -34,7 +34,9 @@ def test_target_is_read(text, place, namespace, host, port, protocol, path):
     assert (target.protocol, target.path, str(target)) == (protocol, path, text)
 
 
-@pytest.mark.parametrize("text", ["backend", "backend:0", "backend:70000", "a:b", "tcp://name", "ftp://name:21", "http://"])
+@pytest.mark.parametrize(
+    "text", ["backend", "backend:0", "backend:70000", "a:b", "tcp://name", "ftp://name:21", "http://"]
+)
 def test_what_is_no_target_is_refused(text):
     with pytest.raises(ContentError, match="is not a target"):
         Target.parse(text)
