@@ -37,7 +37,7 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 @app.command()
 def start(number: Number) -> None:
     """Start a lab: make the cluster if there is none, set the scene, copy the files to edit."""
-    from checker.cluster import kind
+    from checker.cluster import kind, tools
     from checker.lab import open_lab
 
     files = Course().find(number)
@@ -48,9 +48,10 @@ def start(number: Number) -> None:
     console.print(f"[bold]Lab {number}: {files.title}[/] {'is ready' if fresh else 'is already running'}.")
     console.print(f"  read      docs/{files.stem}.md, or the task alone: labs/{files.stem}/task.md")
     console.print(f"  edit      {_short(files.work)}/")
-    console.print(
-        f"  apply     kubectl --context {lab.api.context} -n {files.namespace} apply -f {_short(files.work)}/"
-    )
+    if advice := tools.advice():
+        console.print(f"  kubectl   your shell has none that fits; once a shell: {advice}", soft_wrap=True)
+    command = f"kubectl --context {lab.api.context} -n {files.namespace} apply -f {_short(files.work)}/"
+    console.print(f"  apply     {command}", soft_wrap=True)
     console.print(f"  then      make check-{number}")
 
 

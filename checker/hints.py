@@ -61,7 +61,7 @@ def _parse(file: Path) -> dict[Key, list[str]]:
         elif key and (rung := _RUNG.match(line)):
             ladders[key].append(rung[1].strip())
         elif key and line.startswith("  ") and ladders[key]:
-            ladders[key][-1] += "\n" + line.strip()
+            ladders[key][-1] += " " + line.strip()
         elif line.strip() and (key or line.startswith("##")):
             raise ContentError(f"{file}, line {number}: expected a list item, found `{line.strip()}`.")
     return ladders

@@ -6,18 +6,18 @@ import dataclasses
 import json
 from typing import TYPE_CHECKING
 
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from checker.verdict import Verdict
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console
 
     from checker.course import LabFiles
     from checker.verdict import CheckRecord, LabRecord
 
+COMMANDS = ("see it", "or", "mend it", "more")
 MARKS = {
     Verdict.PASSED: ("✓", "green"),
     Verdict.FAILED: ("✗", "red"),
@@ -34,7 +34,9 @@ def print_check(console: Console, record: CheckRecord, lab: LabFiles) -> None:
         claim.append(f"  ({record.verdict})", style=style)
     console.print(claim)
     if record.verdict in (Verdict.FAILED, Verdict.COULD_NOT_CHECK):
-        console.print(Padding(_explanation(record, lab), (0, 0, 1, 4)))
+        for row in _rows(record, lab):
+            _print_row(console, *row)
+        console.print()
 
 
 def print_end(console: Console, record: LabRecord, lab: LabFiles) -> None:
@@ -55,13 +57,16 @@ def to_json(record: LabRecord) -> str:
     return json.dumps({**content, "checks": [dataclasses.asdict(each) for each in record.checks]}, indent=2)
 
 
-def _explanation(record: CheckRecord, lab: LabFiles) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="bold", no_wrap=True)
+def _print_row(console: Console, label: str, text: str) -> None:
+    """Print a label and its text; texts are folded below themselves, commands stay on one line, to be copied."""
+    if label in COMMANDS:
+        console.print(Text.assemble(" " * 4, (f"{label:10}", "bold"), text), soft_wrap=True)
+        return
+    table = Table.grid()
+    table.add_column(width=14, no_wrap=True, style="bold")
     table.add_column(overflow="fold")
-    for label, text in _rows(record, lab):
-        table.add_row(label, Text(text))
-    return table
+    table.add_row(f"    {label}", Text(text))
+    console.print(table)
 
 
 def _rows(record: CheckRecord, lab: LabFiles) -> list[tuple[str, str]]:
@@ -72,11 +77,11 @@ def _rows(record: CheckRecord, lab: LabFiles) -> list[tuple[str, str]]:
     if command := record.cause.command if record.cause else record.command:
         rows += [("see it", command)]
     if record.cause and record.command and record.command != record.cause.command:
-        rows += [("", record.command)]
+        rows += [("or", record.command)]
     if record.mend:
         rows += [("mend it", record.mend)]
     if record.hint:
-        rows += [("hint", record.hint), ("", f"more: make hint-{lab.number}")]
+        rows += [("hint", record.hint), ("more", f"make hint-{lab.number}")]
     return rows
 
 

@@ -36,8 +36,9 @@ def files() -> dict[str, str]:
 
 
 def content_hash() -> str:
-    """Return a hash of the agent's files."""
-    return hashlib.sha256("\0".join(files().values()).encode()).hexdigest()[:16]
+    """Return a hash of the agent's files and of the manifests that run them."""
+    manifest = (paths.CLUSTER_SRC / "agents.yaml").read_text(encoding="utf-8")
+    return hashlib.sha256("\0".join([manifest, *files().values()]).encode()).hexdigest()[:16]
 
 
 def manifests() -> list[Manifest]:

@@ -71,6 +71,15 @@ def environment() -> dict[str, str]:
     return {"PATH": os.pathsep.join(dict.fromkeys([*folders, *os.get_exec_path()]))}
 
 
+def advice() -> str:
+    """Return the command that makes the fitting kubectl the learner's own, for one shell; empty if it is already."""
+    fitting = find_kubectl()
+    on_path = shutil.which("kubectl")
+    if not fitting or (on_path and Path(on_path) == fitting):
+        return ""
+    return f"export PATH={fitting.parent}:$PATH"
+
+
 def _candidates(name: str) -> list[Path]:
     on_path = shutil.which(name)
     own = paths.tools_dir() / name

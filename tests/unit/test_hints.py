@@ -46,7 +46,7 @@ def read(tmp_path):
 @pytest.mark.parametrize(
     ("check", "cause", "rungs"),
     [
-        ("check_a", "", ("Look at `kubectl get pods`,\nand read its last column.", "Think again.")),
+        ("check_a", "", ("Look at `kubectl get pods`, and read its last column.", "Think again.")),
         ("check_a", "M1", ("One.", "Two.")),
         ("check_a", "wrong-pods", ("Only this.",)),
         ("check_b", "", ("Other check.",)),

@@ -54,9 +54,9 @@ def test_failure_says_expected_got_why_how_to_see_it_and_the_hint(printed):
         ("client -> http://web.lab-03 is refused, expected open", ""),
         ("why", "The Service selects `app=api`. No Pod has it."),
         ("see it", "kubectl -n lab-03 get pods --show-labels"),
-        ("kubectl -n lab-03 exec client-x -- curl -sS -m 2 http://10.96.0.7:80/hostname", ""),
+        ("or", "kubectl -n lab-03 exec client-x -- curl -sS -m 2 http://10.96.0.7:80/hostname"),
         ("hint", "Look at the endpoints."),
-        ("more: make hint-10", ""),
+        ("more", "make hint-10"),
     ]
 
 
