@@ -138,7 +138,7 @@ class LiveLab:
             if result.client_address not in origin.addresses:
                 raise CheckFailed(
                     f"{source} -> {target}: the server sees {result.client_address}, not {', '.join(origin.addresses)}",
-                    subjects=(Subject(parsed),),
+                    subjects=(Subject(parsed, seen=result.client_address or ""),),
                 )
 
     def expect_own_address(self, workload: str) -> None:

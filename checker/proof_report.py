@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from checker.course import LabFiles
     from checker.prove import Proof
 
+TABLE_WIDTH = 130
+
 
 def run(labs: Sequence[LabFiles], times: int, console: Console) -> int:
     """Prove labs so often in a row, print the table, write build/proof.json and build/proof.xml.
@@ -32,7 +34,7 @@ def run(labs: Sequence[LabFiles], times: int, console: Console) -> int:
     proofs: list[Proof] = []
     for _ in range(times):
         proofs += prove(labs, lambda each: console.print(_line(each)))
-    console.print(_table(proofs))
+    console.print(_table(proofs), width=max(console.width, TABLE_WIDTH), crop=False, overflow="ignore")
     write_json(proofs, paths.BUILD / "proof.json")
     write_junit(proofs, paths.BUILD / "proof.xml")
     passed = sum(each.ok for each in proofs)

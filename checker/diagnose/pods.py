@@ -23,11 +23,18 @@ def _causes(snapshot: Snapshot, subject: Subject) -> Iterator[Cause]:
             yield _host_network(pod)
         elif cause := _not_listening(snapshot, pod, target.port):
             yield cause
+        elif subject.seen:
+            yield _translated(pod, subject.seen)
 
 
 def _host_network(pod: Object) -> Cause:
     why = f"Pod `{_name(pod)}` uses its node's network (`hostNetwork: true`): it has no address of its own."
     return Cause("host-network", why, f"kubectl -n {_namespace(pod)} get pods -o wide")
+
+
+def _translated(pod: Object, seen: str) -> Cause:
+    why = f"The program in `{_name(pod)}` takes {seen} for its caller: something between, such as a proxy, calls."
+    return Cause("translated", why, f"kubectl -n {_namespace(pod)} describe pod {_name(pod)}")
 
 
 def _not_listening(snapshot: Snapshot, pod: Object, port: int) -> Cause | None:

@@ -30,10 +30,17 @@ class Socket:
 
 @dataclass(frozen=True)
 class Subject:
-    """What failed: a target, and the workload whose Pods should have answered, where the check names one."""
+    """What failed.
+
+    Args:
+        target: where the packets went.
+        workload: whose Pods should have answered, where the check names one.
+        seen: the client's address as the server saw it, where that was not the client's own.
+    """
 
     target: Target
     workload: str = ""
+    seen: str = ""
 
 
 @dataclass(frozen=True)

@@ -223,3 +223,14 @@ def test_first_recognised_fault_of_what_failed_is_told():
     subjects = [Subject(Target.parse(each)) for each in targets]
     assert diagnose.explain(state, subjects).id == "M5"
     assert diagnose.explain(state, reversed(subjects)).id == "M1"
+
+
+def test_a_server_that_takes_another_for_its_caller_has_somebody_between():
+    subject = Subject(Target.parse("web:8080"), seen=LOOPBACK)
+    found = diagnose.explain(snapshot([pod("web-a")]), [subject])
+    assert found.id == "translated"
+    assert "`web-a` takes 127.0.0.1 for its caller" in found.why
+
+
+def test_a_server_that_sees_its_caller_has_nobody_between():
+    assert diagnose.explain(snapshot([pod("web-a")]), [Subject(Target.parse("web:8080"))]) is None
