@@ -72,7 +72,7 @@ def check(number: Number, as_json: AsJson = False, svg: Picture = None) -> None:
     else:
         report.print_end(console, record, files)
     if svg:
-        svg.write_text(console.export_svg(title=f"make check-{number}"), encoding="utf-8")
+        report.save_picture(console, svg, f"make check-{number}")
     raise typer.Exit(record.exit_code)
 
 

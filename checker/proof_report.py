@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -16,8 +17,6 @@ from checker.prove import prove
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
-
-    from rich.console import Console
 
     from checker.course import LabFiles
     from checker.prove import Proof
@@ -34,7 +33,7 @@ def run(labs: Sequence[LabFiles], times: int, console: Console) -> int:
     proofs: list[Proof] = []
     for _ in range(times):
         proofs += prove(labs, lambda each: console.print(_line(each)))
-    console.print(_table(proofs), width=max(console.width, TABLE_WIDTH), crop=False, overflow="ignore")
+    Console(file=console.file, width=max(console.width, TABLE_WIDTH), highlight=False).print(_table(proofs))
     write_json(proofs, paths.BUILD / "proof.json")
     write_junit(proofs, paths.BUILD / "proof.xml")
     passed = sum(each.ok for each in proofs)

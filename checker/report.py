@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -12,6 +13,8 @@ from rich.text import Text
 from checker.verdict import Verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import Console
 
     from checker.course import LabFiles
@@ -55,6 +58,12 @@ def to_json(record: LabRecord) -> str:
     """Return the record as JSON: lab, verdict, seconds, and a list of checks with every field."""
     content = {"lab": record.lab, "verdict": record.verdict, "seconds": round(record.seconds, 3)}
     return json.dumps({**content, "checks": [dataclasses.asdict(each) for each in record.checks]}, indent=2)
+
+
+def save_picture(console: Console, file: Path, title: str) -> None:
+    """Write what a recording console printed as an SVG picture, without the web font that rich would have it load."""
+    picture = console.export_svg(title=title)
+    file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
 def _print_row(console: Console, label: str, text: str) -> None:
