@@ -34,7 +34,7 @@ def named(text):
     for call in (*lines, *QUOTED.findall(text)):
         for word in call.split():
             if "=" not in word and "…" not in word:
-                yield re.sub(r"\{\w+\}|(?<=-)N+\b", "3", word)
+                yield re.sub(r"\{[\w.]+\}|(?<=-)N+\b", "3", word)
 
 
 @pytest.fixture(scope="module")
