@@ -63,7 +63,8 @@ class Parts:
 def main() -> int:
     """Run everything; returns 0 where every part succeeded."""
     with tempfile.TemporaryDirectory() as work:
-        parts = Parts({**os.environ, "DEEP_DIVE_CLUSTER": CLUSTER, "DEEP_DIVE_WORK": work, "NO_MKDOCS_2_WARNING": "1"})
+        own = {"DEEP_DIVE_CLUSTER": CLUSTER, "DEEP_DIVE_WORK": work, "KUBECONFIG": str(Path(work) / "kubeconfig")}
+        parts = Parts({**os.environ, **own, "NO_MKDOCS_2_WARNING": "1"})
         try:
             _run(parts)
         finally:
