@@ -80,11 +80,20 @@ class CheckFailed(AssertionError):  # noqa: N818 - a verdict, not a fault of the
         detail: everything else worth showing, as lines of plain text.
         subjects: what the diagnosis should look at; its types are the diagnosis' own.
         command: shows the difference, typed in a shell.
+        cells: the whole table, where it is one that differs: source, target, expected and seen of each cell, as words.
     """
 
-    def __init__(self, reason: str, detail: str = "", subjects: tuple[object, ...] = (), command: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        detail: str = "",
+        subjects: tuple[object, ...] = (),
+        command: str = "",
+        cells: tuple[tuple[str, str, str, str], ...] = (),
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.detail = detail
         self.subjects = subjects
         self.command = command
+        self.cells = cells

@@ -74,6 +74,7 @@ class LiveLab:
         if differences := traffic.differences(seen):
             raise CheckFailed(
                 str(differences[0]),
+                cells=traffic.words(seen),
                 detail="\n".join(str(each) for each in differences[1:]),
                 subjects=tuple(Subject(each.flow.target) for each in differences),
                 command=self.places.reproduce(differences[0].flow),

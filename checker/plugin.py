@@ -140,6 +140,7 @@ class CheckPlugin:
             mend=mend,
             cause=cause,
             command=error.command if isinstance(error, CheckFailed) else "",
+            cells=error.cells if isinstance(error, CheckFailed) else (),
             hint=rungs[0] if rungs and verdict is Verdict.FAILED else "",
             seconds=seconds,
         )

@@ -7,6 +7,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from rich.measure import Measurement
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from checker.course import LabFiles
     from checker.verdict import CheckRecord, LabRecord
 
+INDENT = 4
 COMMANDS = ("see it", "or", "mend it", "more")
 MARKS = {
     Verdict.PASSED: ("✓", "green"),
@@ -37,7 +40,11 @@ def print_check(console: Console, record: CheckRecord, lab: LabFiles) -> None:
         claim.append(f"  ({record.verdict})", style=style)
     console.print(claim)
     if record.verdict in (Verdict.FAILED, Verdict.COULD_NOT_CHECK):
-        for row in _rows(record, lab):
+        grid = grid_of(record)
+        drawn = grid is not None and _width(console, grid) + INDENT <= console.width
+        if grid and drawn:
+            console.print(Padding(grid, (0, 0, 0, INDENT)))
+        for row in _rows(record, lab, with_detail=not drawn):
             _print_row(console, *row)
         console.print()
 
@@ -66,6 +73,31 @@ def save_picture(console: Console, file: Path, title: str) -> None:
     file.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL), encoding="utf-8")
 
 
+def grid_of(record: CheckRecord) -> Table | None:
+    """Return a check's table as packets saw it, the differing cells in words and colour; None where it is small."""
+    sources = list(dict.fromkeys(source for source, *_ in record.cells))
+    targets = list(dict.fromkeys(target for _, target, *_ in record.cells))
+    if len(sources) < 2 or len(targets) < 2:
+        return None
+    cells = {(source, target): _cell(expected, seen) for source, target, expected, seen in record.cells}
+    grid = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    grid.add_column("")
+    for target in targets:
+        grid.add_column(Text(target), no_wrap=True)
+    for source in sources:
+        grid.add_row(Text(source), *(cells.get((source, target), Text("-", "dim")) for target in targets))
+    return grid
+
+
+def _width(console: Console, grid: Table) -> int:
+    """Return the columns that a table takes where nothing is cut off."""
+    return Measurement.get(console, console.options.update(width=10_000), grid).maximum
+
+
+def _cell(expected: str, seen: str) -> Text:
+    return Text(seen) if seen == expected else Text(f"✗ {seen}, not {expected}", "bold red")
+
+
 def _print_row(console: Console, label: str, text: str) -> None:
     """Print a label and its text; texts are folded below themselves, commands stay on one line, to be copied."""
     if label in COMMANDS:
@@ -78,9 +110,10 @@ def _print_row(console: Console, label: str, text: str) -> None:
     console.print(table)
 
 
-def _rows(record: CheckRecord, lab: LabFiles) -> list[tuple[str, str]]:
+def _rows(record: CheckRecord, lab: LabFiles, *, with_detail: bool) -> list[tuple[str, str]]:
     rows = [(label, text) for label, text in _facts(record) if text]
-    rows += [("", line) for line in record.detail.splitlines()]
+    if with_detail:
+        rows += [("", line) for line in record.detail.splitlines()]
     if record.cause:
         rows += [("why", record.cause.why)]
     if command := record.cause.command if record.cause else record.command:

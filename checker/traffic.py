@@ -190,6 +190,18 @@ class Traffic:
         """Return the targets, in the table's order."""
         return list(dict.fromkeys(flow.target for flow in self.cells))
 
+    def words(self, seen: Mapping[Flow, Seen]) -> tuple[tuple[str, str, str, str], ...]:
+        """Return source, target, expected and seen of every cell, as words."""
+        return tuple(
+            (
+                flow.source,
+                str(flow.target),
+                str(expected),
+                str(expected if seen[flow].matches(expected) else seen[flow]),
+            )
+            for flow, expected in self.cells.items()
+        )
+
     def differences(self, seen: Mapping[Flow, Seen]) -> list[Difference]:
         """Return the cells in which the packets did not do what was expected."""
         return [

@@ -45,6 +45,7 @@ class CheckRecord:
         detail: more lines on it.
         mend: the command that mends what kept the check from running.
         command: shows the difference, typed in a shell.
+        cells: of a table that differs: source, target, expected and seen of each, as words.
         cause: the recognised fault, where there is one.
         hint: the first rung of the ladder that fits.
         seconds: wall time.
@@ -57,6 +58,7 @@ class CheckRecord:
     detail: str = ""
     mend: str | None = None
     command: str = ""
+    cells: tuple[tuple[str, str, str, str], ...] = ()
     cause: Cause | None = None
     hint: str = ""
     seconds: float = 0.0

@@ -123,6 +123,7 @@ def test_json_holds_every_field():
         "detail": FAILED.detail,
         "mend": None,
         "command": FAILED.command,
+        "cells": [],
         "cause": {"id": "M1", "why": CAUSE.why, "command": CAUSE.command},
         "hint": "Look at the endpoints.",
         "seconds": 0.0,
@@ -135,3 +136,37 @@ def test_every_verdict_has_a_mark_of_its_own():
     marks = [mark for mark, _ in report.MARKS.values()]
     assert report.MARKS.keys() == set(Verdict)
     assert len(marks) == len(set(marks)), "colour alone would not tell them apart"
+
+
+GRID = CheckRecord(
+    "check_table",
+    "Only the frontend gets in.",
+    Verdict.FAILED,
+    "stranger -> web:80 is open, expected dropped",
+    detail="frontend -> web:90 is dropped, expected open",
+    cells=(
+        ("frontend", "web:80", "open", "open"),
+        ("frontend", "web:90", "open", "dropped"),
+        ("stranger", "web:80", "dropped", "open"),
+    ),
+)
+
+
+def test_table_is_drawn_and_only_its_differing_cells_say_what_was_expected(printed):
+    lines = printed(GRID)
+    assert [line.split() for line in lines[1:4]] == [
+        ["web:80", "web:90"],
+        ["frontend", "open", "✗", "dropped,", "not", "open"],
+        ["stranger", "✗", "open,", "not", "dropped", "-"],
+    ]
+    assert not any("frontend -> web:90" in line for line in lines)
+
+
+def test_table_too_wide_for_the_terminal_is_told_cell_by_cell(course):
+    out = io.StringIO()
+    report.print_check(Console(file=out, width=40), GRID, course.find(10))
+    assert "frontend -> web:90 is dropped" in " ".join(out.getvalue().split())
+
+
+def test_table_of_a_single_row_is_told_in_words():
+    assert report.grid_of(CheckRecord("a", "A.", Verdict.FAILED, cells=(("a", "b:1", "open", "refused"),))) is None
