@@ -27,7 +27,7 @@ STORES = Traffic.parse("""
 """)
 
 OTHERS = Traffic.parse("""
-                           metrics:3000   metrics:8125/udp   old-report:8080   old-report:9090
+                           metrics:8080   metrics:8125/udp   old-report:8080   old-report:9090
     lab-23-street/visitor  dropped        dropped            dropped           dropped
     web                    dropped        dropped            dropped           dropped
     cart                   dropped        dropped            dropped           dropped
