@@ -10,7 +10,7 @@ import inspect
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +34,15 @@ ENFORCEMENT_CHECK = "check_the_enforcement"
 ENFORCEMENT_CLAIM = "This cluster enforces network policies, inwards and outwards."
 
 
-def run_checks(lab: Lab, on_record: Callable[[CheckRecord], None] = lambda _: None) -> LabRecord:
+def run_checks(
+    lab: Lab, on_record: Callable[[CheckRecord], None] = lambda _: None, live: LiveLab | None = None
+) -> LabRecord:
     """Run all checks of a started lab, calling back with each record as it is made.
+
+    Args:
+        lab: to check.
+        on_record: called with each record.
+        live: the lab with its streams already open, which then stay open; None opens and closes them.
 
     Raises:
         UsageError: the lab is not started, or one of its namespaces is gone.
@@ -44,12 +51,12 @@ def run_checks(lab: Lab, on_record: Callable[[CheckRecord], None] = lambda _: No
     began = time.monotonic()
     lab.require_started()
     records = []
-    with LiveLab(lab) as live:
-        for record in _preliminaries(lab, live):
+    with nullcontext(live) if live else LiveLab(lab) as opened:
+        for record in _preliminaries(lab, opened):
             on_record(record)
             records.append(record)
         if all(each.verdict is Verdict.PASSED for each in records):
-            records += _run_check_file(lab, live, on_record)
+            records += _run_check_file(lab, opened, on_record)
     return LabRecord(lab.files.stem, tuple(records), time.monotonic() - began)
 
 
