@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.padding import Padding
 from rich.table import Table
@@ -13,6 +13,8 @@ from rich.text import Text
 from checker.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.console import Console, RenderableType
 
     from checker.course import LabFiles
@@ -47,6 +49,24 @@ def print_end(console: Console, record: LabRecord, lab: LabFiles) -> None:
     console.print(text)
     if record.verdict is Verdict.PASSED:
         console.print(f"  Compare with the reference answer: make solution-{lab.number}", style="dim")
+
+
+def explanation(found: Mapping[str, Any], number: int) -> RenderableType:
+    """Return one cell explained: what was expected, predicted and seen, and who decides."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    known = f"by the tables of lab {number}"
+    grid.add_row("cell", Text(found["flow"]))
+    grid.add_row("expected", Text(f"{found['expected']}, {known}" if found["expected"] else f"nothing {known}"))
+    grid.add_row("predicted", Text(found["predicted"] or "the policies say nothing of such a cell"))
+    for sentence in found["sides"]:
+        grid.add_row("", Text(sentence))
+    grid.add_row("seen", Text(found["seen"], style="green" if found["agree"] else "red"))
+    for label, text in (("why", found["why"]), ("see it", found["command"])):
+        if text:
+            grid.add_row(label, Text(text))
+    return grid
 
 
 def to_json(record: LabRecord) -> str:

@@ -116,7 +116,12 @@ class Cells:
             return self._by_name(flow, protocol)
         ends = self._targets(target)
         pairs = product(self.sources(flow.source), ends)
-        return [Connection(source, end, port, protocol) for source, (end, port) in pairs if source != end]
+        itself = target.place == "pods"  # no Pod is probed by itself; through a Service it may meet itself
+        return [
+            Connection(source, end, port, protocol)
+            for source, (end, port) in pairs
+            if not (itself and source.address == end.address)
+        ]
 
     def _targets(self, target: Target) -> list[tuple[End, int]]:
         if target.place == "pods":

@@ -15,7 +15,7 @@ from checker.diagnose.cells import OPENNESS, Cells, expectations
 from checker.diagnose.repairs import KINDS
 from checker.diagnose.scene import Repair, Scene
 from checker.policy import directions, in_block
-from checker.policy_edit import places
+from checker.policy_edit import places, replaced
 from checker.traffic import Traffic
 from checker.verdict import Cause
 
@@ -74,7 +74,7 @@ def _by_repair(scene: Scene) -> Cause | None:
     for kind in KINDS:
         for repair in kind(scene):
             mended = _mended(scene, repair, wrong)
-            if mended > most:
+            if mended > most and mended > _mended_without(scene, repair, wrong):
                 best, most = repair.cause, mended
             if most == len(wrong):
                 return best
@@ -94,6 +94,18 @@ def _mended(scene: Scene, repair: Repair, wrong: set[Flow]) -> int:
     if repair.opens and all(_leaks(scene, flow) for flow in mended):
         return 0
     return len(mended)
+
+
+def _mended_without(scene: Scene, repair: Repair, wrong: set[Flow]) -> int:
+    """Return how many cells are mended by taking the edited policy away, of which the edit must do more.
+
+    Otherwise any edit by which a policy loses its hold would pass for a repair of what it says.
+    """
+    if len(repair.policies) < len(scene.policies):
+        return 0  # the repair is just that
+    pairs = zip(scene.policies, repair.policies, strict=True)
+    edited = next(number for number, (one, other) in enumerate(pairs) if one is not other)
+    return _mended(scene, Repair(repair.cause, replaced(scene.policies, edited, None)), wrong)
 
 
 def _right(scene: Scene, policies: Sequence[Object], flow: Flow) -> bool:

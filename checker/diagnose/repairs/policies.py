@@ -20,16 +20,24 @@ if TYPE_CHECKING:
 def namespaces(scene: Scene) -> Iterator[Repair]:
     """M32: the policy lies in another namespace than the Pods that it is about."""
     for number, policy in scene.editable():
-        here, ends = words.namespace(policy), (scene.connection.source, scene.connection.target)
+        here = words.namespace(policy)
         for space in scene.spaces:
             moved = edited(policy, (("metadata", "namespace"), space))
-            if any(selects(policy, end) for end in ends) or not any(selects(moved, end) for end in ends):
+            if space == here or not _worth_moving(scene, policy, moved):
                 continue
             why = (
                 f"`{words.name(policy)}` lies in the namespace `{here}`. A policy selects Pods of its own namespace "
-                f"only, and the Pods at stake run in `{space}`."
+                f"only, and the ones it is about run in `{space}`."
             )
             yield Repair(Cause("M32", why, "kubectl get networkpolicies -A"), replaced(scene.policies, number, moved))
+
+
+def _worth_moving(scene: Scene, policy: Object, moved: Object) -> bool:
+    """Tell whether a policy has something to do where it is moved to; else the move would merely take it away."""
+    if not scene.leak:
+        return any(selects(moved, end) for end in scene.cells.pods)
+    ends = (scene.connection.source, scene.connection.target)
+    return any(selects(moved, end) for end in ends) and not any(selects(policy, end) for end in ends)
 
 
 def policy_types(scene: Scene) -> Iterator[Repair]:

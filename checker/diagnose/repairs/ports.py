@@ -108,14 +108,15 @@ def empty_rules(scene: Scene) -> Iterator[Repair]:
         yield scene.changed(place, cause, (place.path, DROP))
         for rule in _rules(scene, place.peers_key):
             yield scene.changed(place, cause, (place.path, rule))
-    yield from _no_rules(scene)
+    if not scene.leak and scene.connection.port != DNS_PORT:
+        yield from _no_rules(scene)
 
 
 def _no_rules(scene: Scene) -> Iterator[Repair]:
     for number, policy in scene.editable():
         for direction in directions(policy):
             key = direction.lower()
-            if scene.leak or policy["spec"].get(key) or not policy["spec"].get("podSelector"):
+            if policy["spec"].get(key) or not policy["spec"].get("podSelector"):
                 continue
             why = f"`{words.name(policy)}` has no {key} rule (`{key}: []` is the same): nothing gets through."
             cause = Cause("M28", why, words.describe(policy))
