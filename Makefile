@@ -21,6 +21,9 @@ stop-%: setup   ## Take lab N off the cluster; your files stay
 solution-%: setup ## Print the reference answer of lab N
 	$(CHECKER) solution $*
 
+explain-%: setup ## Explain a cell of lab N: FROM=frontend TO=backend:8080
+	$(CHECKER) explain $* $(FROM) $(TO)
+
 up: setup       ## Make the cluster, or mend it
 	$(CHECKER) up
 down: setup     ## Delete the cluster
@@ -46,6 +49,8 @@ prove: setup    ##! Prove every answer of every lab on the live cluster
 	$(CHECKER) prove
 prove-%: setup  ##! Prove every answer of lab N
 	$(CHECKER) prove $*
+mutants-%: setup ##! Change the solution of lab N one field at a time; its checks must notice
+	$(CHECKER) mutants $* --seconds $(or $(SECONDS),0)
 lint: setup-all ##! Style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 unit: setup-all ##! The tests that need no cluster

@@ -215,6 +215,42 @@ def prove(
     raise typer.Exit(proof_report.run(labs, times, console))
 
 
+@app.command()
+def explain(
+    number: Number,
+    source: Annotated[str, typer.Argument(help="A workload, a node or outside, as in the lab's tables.")],
+    target: Annotated[str, typer.Argument(help="workload:port, clusterip/service:port, http://name and such.")],
+    as_json: AsJson = False,
+) -> None:
+    """Explain one cell: what the lab asks for, what the policies mean, what packets do, and why."""
+    import json
+
+    from checker import report
+    from checker.explain import explain as explain_cell
+
+    found = explain_cell(_lab(number), source, target)
+    if as_json:
+        print(json.dumps(found.record(), indent=2))
+    else:
+        console.print(report.explanation(found.record(), number))
+    raise typer.Exit(0 if found.agree else 1)
+
+
+@app.command()
+def mutants(
+    number: Annotated[int | None, typer.Argument(min=1, help="One lab; all with policies by default.")] = None,
+    seconds: Annotated[float, typer.Option(min=0, help="Begin no further mutant of a lab after this; 0: try all.")] = 0,
+) -> None:
+    """Change a lab's solution one field at a time and require that the checks notice, and only what matters."""
+    from checker import mutation_report
+    from checker.cluster import kind
+
+    course = Course()
+    labs = [course.find(number)] if number else [each for each in course.labs() if each.needs.policy]
+    kind.up(paths.cluster_name(), console=console)
+    raise typer.Exit(mutation_report.run(labs, seconds, console))
+
+
 def main() -> None:
     """Run the command line and turn every foreseen error into one sentence and exit code 2."""
     # As with Ctrl-C, children are ended and half results taken away.

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from checker import guard, paths
+from checker import canary, guard, paths
 from checker.cluster.tools import kubectl
 from checker.course import Answer, Course, LabFiles
 from checker.errors import ClusterError, ContentError, UsageError
@@ -55,6 +55,8 @@ class Lab:
         """Bring the lab to its start from whatever state it is in; the learner's own files stay as they are."""
         self._require_system()
         self.stop()
+        if self.files.needs.policy:
+            canary.deploy(self.api)
         self.api.apply(self.files.scenario, self.files.namespace)
         self.apply_files(self.files.folder / "start")
         self._wait_until_ready()

@@ -8,9 +8,10 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Self
 
-from checker.diagnose import Snapshot, Socket, Subject
-from checker.errors import CheckFailed, ContentError, ProbeError
-from checker.places import Places, pod_origin
+from checker import inventory
+from checker.diagnose import Subject
+from checker.errors import CheckFailed, ContentError
+from checker.places import Places
 from checker.probe.client import Prober
 from checker.probe.observe import observe
 from checker.probe.outcome import Probe, Source
@@ -18,9 +19,10 @@ from checker.traffic import Difference, Flow, Outcome, Seen, Target, Traffic, sp
 from checker.workload import Workloads
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
+    from checker.diagnose import Snapshot
     from checker.lab import Lab
     from checker.objects import Manifest
     from checker.probe.outcome import Result
@@ -76,7 +78,7 @@ class LiveLab:
                 str(differences[0]),
                 cells=traffic.words(seen),
                 detail="\n".join(str(each) for each in differences[1:]),
-                subjects=tuple(Subject(each.flow.target) for each in differences),
+                subjects=tuple(Subject(each.flow.target, difference=each, table=traffic) for each in differences),
                 command=self.places.reproduce(differences[0].flow),
             )
 
@@ -178,16 +180,7 @@ class LiveLab:
 
     def snapshot(self) -> Snapshot:
         """Return the lab's objects and listening sockets for a diagnosis."""
-        pods = [live for name in self.lab.files.namespaces for live in self.api.objects("v1", "Pod", name)]
-        running = self.workloads.running()
-        return Snapshot(
-            namespace=self.namespace,
-            services=self._all("v1", "Service"),
-            pods=pods,
-            slices=self._all("discovery.k8s.io/v1", "EndpointSlice"),
-            workloads={pod.uid: pod.workload for pod in running},
-            sockets=self._sockets(running),
-        )
+        return inventory.take(self.places, self.prober, self.lab.files.scenario)
 
     def _round(self, traffic: Traffic) -> dict[Flow, Seen]:
         owners: list[Flow] = []
@@ -217,17 +210,6 @@ class LiveLab:
     def _all(self, api_version: str, kind: str) -> list[Manifest]:
         return [each for name in self.lab.files.namespaces for each in self.api.objects(api_version, kind, name)]
 
-    def _sockets(self, running: Iterable[Pod]) -> dict[str, list[Socket]]:
-        sources = [pod_origin(pod).source for pod in running if not pod.host_network]
-        try:
-            found = self.prober.listeners(sources)
-        except ProbeError:
-            return {}  # the diagnosis then knows less; the verdict stands already
-        return {
-            source.pod_uid: [Socket(each.address, each.port, each.protocol) for each in listeners]
-            for source, listeners in found.items()
-        }
-
     def _seconds_since_change(self) -> float:
         times = [
             _time(entry["time"])
@@ -246,7 +228,9 @@ class LiveLab:
 
     def _fail_on(self, difference: Difference) -> None:
         raise CheckFailed(
-            str(difference), subjects=(Subject(difference.flow.target),), command=self.places.reproduce(difference.flow)
+            str(difference),
+            subjects=(Subject(difference.flow.target, difference=difference),),
+            command=self.places.reproduce(difference.flow),
         )
 
 

@@ -10,14 +10,14 @@ import inspect
 import os
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from kubernetes.client.exceptions import ApiException
 
-from checker import diagnose
+from checker import canary, diagnose, tables
 from checker.errors import CheckFailed, CourseError, ProbeError
 from checker.live import LiveLab
 from checker.verdict import Cause, CheckRecord, LabRecord, Verdict
@@ -30,10 +30,19 @@ if TYPE_CHECKING:
 INI = Path(__file__).with_name("checks.ini")
 SCENARIO_CHECK = "check_the_scenario"
 SCENARIO_CLAIM = "The scenario is as the lab made it."
+ENFORCEMENT_CHECK = "check_the_enforcement"
+ENFORCEMENT_CLAIM = "This cluster enforces network policies, inwards and outwards."
 
 
-def run_checks(lab: Lab, on_record: Callable[[CheckRecord], None] = lambda _: None) -> LabRecord:
+def run_checks(
+    lab: Lab, on_record: Callable[[CheckRecord], None] = lambda _: None, live: LiveLab | None = None
+) -> LabRecord:
     """Run all checks of a started lab, calling back with each record as it is made.
+
+    Args:
+        lab: to check.
+        on_record: called with each record.
+        live: the lab with its streams already open, which then stay open; None opens and closes them.
 
     Raises:
         UsageError: the lab is not started, or one of its namespaces is gone.
@@ -41,18 +50,31 @@ def run_checks(lab: Lab, on_record: Callable[[CheckRecord], None] = lambda _: No
     """
     began = time.monotonic()
     lab.require_started()
-    scenario = check_scenario(lab)
-    on_record(scenario)
-    records = [scenario]
-    if scenario.verdict is Verdict.PASSED:
-        with LiveLab(lab) as live:
-            plugin = CheckPlugin(lab, live, on_record)
-            with _afresh(lab.files.check_file):
-                code = pytest.main(["-c", str(INI), str(lab.files.check_file)], plugins=[plugin])
-        if code == pytest.ExitCode.INTERRUPTED and not plugin.collection_error:
-            raise KeyboardInterrupt
-        records += plugin.records or [plugin.nothing_ran()]
+    records = []
+    with nullcontext(live) if live else LiveLab(lab) as opened:
+        for record in _preliminaries(lab, opened):
+            on_record(record)
+            records.append(record)
+        if all(each.verdict is Verdict.PASSED for each in records):
+            records += _run_check_file(lab, opened, on_record)
     return LabRecord(lab.files.stem, tuple(records), time.monotonic() - began)
+
+
+def _preliminaries(lab: Lab, live: LiveLab) -> Iterator[CheckRecord]:
+    """Yield the records of what must hold before anything is said of an answer; a failed one ends them."""
+    scenario = check_scenario(lab)
+    yield scenario
+    if lab.files.needs.policy and scenario.verdict is Verdict.PASSED:
+        yield check_enforcement(live)
+
+
+def _run_check_file(lab: Lab, live: LiveLab, on_record: Callable[[CheckRecord], None]) -> list[CheckRecord]:
+    plugin = CheckPlugin(lab, live, on_record)
+    with _afresh(lab.files.check_file):
+        code = pytest.main(["-c", str(INI), str(lab.files.check_file)], plugins=[plugin])
+    if code == pytest.ExitCode.INTERRUPTED and not plugin.collection_error:
+        raise KeyboardInterrupt
+    return plugin.records or [plugin.nothing_ran()]
 
 
 @contextmanager
@@ -84,6 +106,19 @@ def check_scenario(lab: Lab) -> CheckRecord:
     return CheckRecord(
         SCENARIO_CHECK, SCENARIO_CLAIM, verdict, reason, detail, cause=cause, seconds=time.monotonic() - began
     )
+
+
+def check_enforcement(live: LiveLab) -> CheckRecord:
+    """Check that a denied packet is dropped on this cluster: where it is not, nothing can be said of a policy."""
+    began = time.monotonic()
+    error: CourseError | ApiException | None = None
+    try:
+        canary.require_enforcement(live.api, live.prober)
+    except (CourseError, ApiException) as caught:
+        error = caught
+    verdict, reason, detail, mend = judge(error)
+    seconds = time.monotonic() - began
+    return CheckRecord(ENFORCEMENT_CHECK, ENFORCEMENT_CLAIM, verdict, reason, detail, mend, seconds=seconds)
 
 
 class CheckPlugin:
@@ -129,7 +164,7 @@ class CheckPlugin:
 
     def _record(self, item: pytest.Item, error: BaseException | None, seconds: float) -> CheckRecord:
         verdict, reason, detail, mend = judge(error)
-        cause = self._cause(error) if isinstance(error, CheckFailed) else None
+        cause = self._cause(item, error) if isinstance(error, CheckFailed) else None
         rungs = self.lab_under_check.files.hints.ladder(item.name, cause.id if cause else "")
         return CheckRecord(
             name=item.name,
@@ -145,8 +180,9 @@ class CheckPlugin:
             seconds=seconds,
         )
 
-    def _cause(self, error: CheckFailed) -> Cause | None:
-        subjects = [each for each in error.subjects if isinstance(each, diagnose.Subject)]
+    def _cause(self, item: pytest.Item, error: CheckFailed) -> Cause | None:
+        stated = tables.stated(getattr(item, "module"))  # noqa: B009 - only a function's item has one
+        subjects = [each.beside(stated) for each in error.subjects if isinstance(each, diagnose.Subject)]
         try:
             return diagnose.explain(self.live.snapshot(), subjects)
         except (CourseError, ApiException):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.measure import Measurement
 from rich.padding import Padding
@@ -15,9 +15,10 @@ from rich.text import Text
 from checker.verdict import Verdict
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
     from checker.course import LabFiles
     from checker.verdict import CheckRecord, LabRecord
@@ -59,6 +60,24 @@ def print_end(console: Console, record: LabRecord, lab: LabFiles) -> None:
     console.print(text)
     if record.verdict is Verdict.PASSED:
         console.print(f"  Compare with the reference answer: make solution-{lab.number}", style="dim")
+
+
+def explanation(found: Mapping[str, Any], number: int) -> RenderableType:
+    """Return one cell explained: what was expected, predicted and seen, and who decides."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    known = f"by the tables of lab {number}"
+    grid.add_row("cell", Text(found["flow"]))
+    grid.add_row("expected", Text(f"{found['expected']}, {known}" if found["expected"] else f"nothing {known}"))
+    grid.add_row("predicted", Text(found["predicted"] or "the policies say nothing of such a cell"))
+    for sentence in found["sides"]:
+        grid.add_row("", Text(sentence))
+    grid.add_row("seen", Text(found["seen"], style="green" if found["agree"] else "red"))
+    for label, text in (("why", found["why"]), ("see it", found["command"])):
+        if text:
+            grid.add_row(label, Text(text))
+    return grid
 
 
 def to_json(record: LabRecord) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from checker.traffic import Traffic
+
 if TYPE_CHECKING:
-    from checker.traffic import Target
+    from checker.traffic import Difference, Target
 
 Object = Mapping[str, Any]
 
@@ -36,11 +38,20 @@ class Subject:
         target: where the packets went.
         workload: whose Pods should have answered, where the check names one.
         seen: the client's address as the server saw it, where that was not the client's own.
+        difference: the cell that differs, where a table was checked.
+        table: the whole of that table, and what else the lab asks for.
     """
 
     target: Target
     workload: str = ""
     seen: str = ""
+    difference: Difference | None = None
+    table: Traffic | None = None
+
+    def beside(self, table: Traffic) -> Subject:
+        """Return it with what else the lab asks for; a cell of its own table counts more than the same one there."""
+        own = self.table.cells if self.table else {}
+        return replace(self, table=Traffic({**table.cells, **own})) if self.difference else self
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,11 @@ class Snapshot:
 
     Args:
         namespace: the one that names without a namespace refer to.
-        services, pods, slices: objects as the API returns them.
+        services, pods, slices: objects as the API returns them; with them the cluster's DNS Service and its Pods.
+        policies: the NetworkPolicies of the lab's namespaces, and of those where one lands by mistake.
+        guarded: namespace and name of the policies that the lab made and the learner leaves as they are.
+        namespaces, nodes: all of the cluster's.
+        outside: the address of the outside; empty where nobody knows it.
         workloads: the name of each Pod's workload, by the Pod's UID.
         sockets: the listening sockets of each Pod that could be looked into, by the Pod's UID.
     """
@@ -58,6 +73,11 @@ class Snapshot:
     services: Sequence[Object] = ()
     pods: Sequence[Object] = ()
     slices: Sequence[Object] = ()
+    policies: Sequence[Object] = ()
+    guarded: frozenset[tuple[str, str]] = frozenset()
+    namespaces: Sequence[Object] = ()
+    nodes: Sequence[Object] = ()
+    outside: str = ""
     workloads: Mapping[str, str] = field(default_factory=dict)
     sockets: Mapping[str, Sequence[Socket]] = field(default_factory=dict)
 

@@ -1,0 +1,78 @@
+"""What became of mutants, for people and for programs: one table, and build/mutants.json."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+from rich.text import Text
+
+from checker import paths
+from checker.lab import Lab
+from checker.mutation import EQUIVALENT, KILLED, SURVIVED, mutate
+from checker.objects import Api
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from checker.course import LabFiles
+    from checker.mutation import Mutation, Trial
+
+
+def run(labs: Sequence[LabFiles], seconds: float, console: Console) -> int:
+    """Try the mutants of labs, one lab after the other, print a table, write build/mutants.json.
+
+    Args:
+        labs: those to mutate.
+        seconds: for each lab; 0 is without end.
+        console: to print to.
+
+    Returns:
+        0 where no mutant survived and none that behaves as the solution failed, else 1.
+    """
+    found = {
+        each.stem: mutate(Lab(each, Api()), seconds, lambda trial: console.print(line(trial), soft_wrap=True))
+        for each in labs
+    }
+    console.print(table(found))
+    write_json(found, paths.BUILD / "mutants.json")
+    trials = [trial for each in found.values() for trial in each.trials]
+    return 0 if trials and all(each.ok for each in trials) else 1
+
+
+def line(trial: Trial) -> Text:
+    """Return one mutant as a line."""
+    mark = Text("✓", "green") if trial.ok else Text("✗", "red")
+    told = f" [{trial.cause or 'no cause'}]{'' if trial.named else ', another field'}" if trial.fate == KILLED else ""
+    text = f" {trial.lab} {trial.mutant}: {trial.fate}{told} ({trial.seconds:.1f} s)"
+    return Text.assemble(mark, text, "" if trial.ok else f": {trial.reason or 'the checks passed'}")
+
+
+def table(found: Mapping[str, Mutation]) -> Table:
+    """Return the sums of each lab."""
+    made = Table(title="Mutants")
+    for heading in ("lab", "mutants", KILLED, EQUIVALENT, SURVIVED, "others", "hint named the field", "not tried"):
+        made.add_column(heading, justify="left" if heading == "lab" else "right")
+    for stem, mutation in found.items():
+        counts = Counter(trial.fate for trial in mutation.trials)
+        known = (counts[KILLED], counts[EQUIVALENT], counts[SURVIVED])
+        named = f"{sum(bool(trial.named) for trial in mutation.trials)} of {counts[KILLED]}"
+        total = len(mutation.trials)
+        made.add_row(stem, str(total), *map(str, known), str(total - sum(known)), named, str(mutation.left_out))
+    return made
+
+
+def write_json(found: Mapping[str, Mutation], file: Path) -> None:
+    """Write a record a lab, with one a mutant in it."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    content = [
+        {"lab": stem, "left_out": each.left_out, "mutants": [asdict(trial) for trial in each.trials]}
+        for stem, each in found.items()
+    ]
+    file.write_text(json.dumps(content, indent=2), encoding="utf-8")
