@@ -18,6 +18,7 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CLUSTER = "deep-dive-test"
+FROM_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # a make called by the tests would take itself for one within another
 PYTHON = (sys.executable, "-m")
 console = Console(highlight=False)
 
@@ -64,7 +65,8 @@ def main() -> int:
     """Run everything; returns 0 where every part succeeded."""
     with tempfile.TemporaryDirectory() as work:
         own = {"DEEP_DIVE_CLUSTER": CLUSTER, "DEEP_DIVE_WORK": work, "KUBECONFIG": str(Path(work) / "kubeconfig")}
-        parts = Parts({**os.environ, **own, "NO_MKDOCS_2_WARNING": "1"})
+        outer = {name: value for name, value in os.environ.items() if name not in FROM_MAKE}
+        parts = Parts({**outer, **own, "NO_MKDOCS_2_WARNING": "1"})
         try:
             _run(parts)
         finally:

@@ -258,4 +258,6 @@ def test_no_docker(checker: Checker, tmp_path: Path) -> None:
 
 
 def test_docker_that_does_not_answer(checker: Checker, tmp_path: Path) -> None:
-    assert_could_not(checker("check", "3", DOCKER_HOST=f"unix://{tmp_path}/docker.sock"), "Docker", "make doctor")
+    assert_could_not(
+        checker("check", "3", DOCKER_HOST=f"unix://{tmp_path}/docker.sock"), "Docker", "not running", "make up"
+    )
