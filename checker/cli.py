@@ -50,7 +50,7 @@ def start(number: Number) -> None:
     console.print(f"  edit      {_short(files.work)}/")
     if advice := tools.advice():
         console.print(f"  kubectl   your shell has none that fits; once a shell: {advice}", soft_wrap=True)
-    command = f"kubectl --context {lab.api.context} -n {files.namespace} apply -f {_short(files.work)}/"
+    command = f"kubectl --context {lab.api.context} apply -f {_short(files.work)}/"
     console.print(f"  apply     {command}", soft_wrap=True)
     console.print(f"  then      make check-{number}")
 

@@ -78,7 +78,7 @@ class Lab:
         doomed = [each for each in answer.manifests if DELETE_MARK in each["metadata"].get("annotations", {})]
         if doomed:
             self.api.delete(doomed, self.files.namespace)
-        kept = [each for each in answer.manifests if each not in doomed]
+        kept = [self._placed(each) for each in answer.manifests if each not in doomed]
         self._kubectl_apply("-", "\n---\n".join(json.dumps(each) for each in kept))
         self.workloads.settle(SETTLE_SECONDS)
 
@@ -145,12 +145,18 @@ class Lab:
         self.workloads.wait_ready(self.files.scenario, self.files.namespace, READY_SECONDS)
         self.workloads.settle(SETTLE_SECONDS)
 
+    def _placed(self, manifest: Manifest) -> Manifest:
+        """Return a manifest with the lab's first namespace where it names none and needs one."""
+        if self._is_cluster_wide(manifest):
+            return manifest
+        return {**manifest, "metadata": {"namespace": self.files.namespace, **manifest["metadata"]}}
+
     def _is_cluster_wide(self, manifest: Manifest) -> bool:
         return "/namespaces/" not in self.api.path(manifest)
 
     def _kubectl_apply(self, source: str, content: str | None = None) -> None:
         command = [str(kubectl()), "--kubeconfig", str(self.api.kubeconfig), "--context", self.api.context]
-        command += ["-n", self.files.namespace, "apply", "-f", source]
+        command += ["apply", "-f", source]  # no namespace here: kubectl would refuse objects of the lab's other ones
         done = subprocess.run(command, input=content, capture_output=True, text=True, check=False, timeout=60)
         if done.returncode:
             raise ContentError(f"kubectl refuses {source}: {done.stderr.strip()}")

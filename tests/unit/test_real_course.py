@@ -118,6 +118,7 @@ def test_manifests_stay_in_the_namespaces_of_the_lab(lab):
     for answer in lab.answers():
         named = {each["metadata"].get("namespace", lab.namespace) for each in answer.manifests}
         assert named <= set(lab.namespaces), answer
+    assert all("namespace" in each["metadata"] for each in lab.start), "kubectl apply is typed without a namespace"
     made = {each["metadata"]["name"] for each in lab.scenario if each["kind"] == "Namespace"}
     assert made == set(lab.namespaces)
 
