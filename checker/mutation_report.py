@@ -55,16 +55,17 @@ def line(trial: Trial) -> Text:
 
 
 def table(found: Mapping[str, Mutation]) -> Table:
-    """Return the sums of each lab."""
-    made = Table(title="Mutants")
-    for heading in ("lab", "mutants", KILLED, EQUIVALENT, SURVIVED, "others", "hint named the field", "not tried"):
-        made.add_column(heading, justify="left" if heading == "lab" else "right")
+    """Return the sums of each lab; of the killed, how many got a hint about the mutated field."""
+    made = Table(title="Mutants", caption="hint right: it was about the mutated field; left: the time was up")
+    made.add_column("lab", no_wrap=True)
+    for heading in ("tried", KILLED, "hint right", EQUIVALENT, SURVIVED, "others", "left"):
+        made.add_column(heading, justify="right")
     for stem, mutation in found.items():
         counts = Counter(trial.fate for trial in mutation.trials)
-        known = (counts[KILLED], counts[EQUIVALENT], counts[SURVIVED])
-        named = f"{sum(bool(trial.named) for trial in mutation.trials)} of {counts[KILLED]}"
-        total = len(mutation.trials)
-        made.add_row(stem, str(total), *map(str, known), str(total - sum(known)), named, str(mutation.left_out))
+        named, total = sum(bool(trial.named) for trial in mutation.trials), len(mutation.trials)
+        others = total - counts[KILLED] - counts[EQUIVALENT] - counts[SURVIVED]
+        row = (total, counts[KILLED], named, counts[EQUIVALENT], counts[SURVIVED], others, mutation.left_out)
+        made.add_row(stem, *map(str, row))
     return made
 
 

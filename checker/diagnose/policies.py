@@ -7,10 +7,9 @@ stands first in the list of kinds, names the fault. Only where the model agrees 
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
-from checker.diagnose import words
+from checker.diagnose import pruned, words
 from checker.diagnose.cells import OPENNESS, Cells, expectations
 from checker.diagnose.repairs import KINDS
 from checker.diagnose.scene import Repair, Scene
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from checker.policy import Rule, Side
     from checker.traffic import Difference, Flow, Outcome
 
-APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-
 
 def concerns(difference: Difference) -> bool:
     """Tell whether policies may be behind a difference: open instead of dropped, dropped instead of open, and such."""
@@ -41,7 +38,7 @@ def explain(snapshot: Snapshot, subjects: Iterable[Subject]) -> Cause | None:
     subjects = [each for each in subjects if each.difference and concerns(each.difference)]
     for subject in subjects:
         if scene := _scene(cells, subject):
-            return _pruned(scene) or _translated(scene) or _by_repair(scene) or _fact(scene)
+            return pruned.explain(scene.policies) or _translated(scene) or _by_repair(scene) or _fact(scene)
     return None
 
 
@@ -116,32 +113,6 @@ def _right(scene: Scene, policies: Sequence[Object], flow: Flow) -> bool:
 def _leaks(scene: Scene, flow: Flow) -> bool:
     expected = scene.expected[flow]
     return any(_gets_further(each, expected) for each in scene.cells.predict(scene.policies, flow))
-
-
-def _pruned(scene: Scene) -> Cause | None:
-    """Recognise a key that was applied and that the API server dropped, since it knows none of that name."""
-    for policy in scene.policies:
-        applied = json.loads(policy["metadata"].get("annotations", {}).get(APPLIED, "{}"))
-        unknown = sorted(_lost(applied.get("spec") or {}, policy["spec"]))
-        if unknown:
-            why = (
-                f"`{words.name(policy)}` was applied with `{unknown[0]}`, and the API server has no such field: "
-                "it was dropped, and the policy does without it."
-            )
-            return Cause("pruned", why, "kubectl explain networkpolicy.spec --recursive")
-    return None
-
-
-def _lost(applied: object, live: object, path: str = "spec") -> list[str]:
-    """Return the paths of keys that were applied with a value and are not in the live object."""
-    if isinstance(applied, dict) and isinstance(live, dict):
-        lost = [f"{path}.{key}" for key, value in applied.items() if key not in live and value]
-        both = [key for key in applied if key in live]
-        return lost + [each for key in both for each in _lost(applied[key], live[key], f"{path}.{key}")]
-    if isinstance(applied, list) and isinstance(live, list) and len(applied) == len(live):
-        pairs = enumerate(zip(applied, live, strict=True))
-        return [each for number, (one, other) in pairs for each in _lost(one, other, f"{path}[{number}]")]
-    return []
 
 
 def _translated(scene: Scene) -> Cause | None:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from checker import diagnose
-from checker.diagnose import Snapshot, Subject, policies
+from checker.diagnose import Snapshot, Subject, policies, pruned
 from checker.diagnose.cells import Cells
 from checker.traffic import Difference, Flow, Outcome, Seen, Target, Traffic
 from tests.unit import paper
@@ -352,7 +352,7 @@ def test_exception_that_is_too_much():
 def test_key_that_the_server_dropped_is_named():
     made = policy("allow-web", f"{{{API}}}")
     applied = '{"spec": {"podSelector": {"matchLabels": {"app": "api"}}, "ingres": [{"from": []}], "egress": []}}'
-    made["metadata"]["annotations"] = {policies.APPLIED: applied}
+    made["metadata"]["annotations"] = {pruned.APPLIED: applied}
     found = explain([made])
     assert found.id == "pruned"
     assert "`spec.ingres`" in found.why
@@ -362,8 +362,22 @@ def test_key_dropped_deep_inside_is_named_by_its_path():
     made = policy("allow-web", f"{{{API}, ingress: [{{ports: [{{port: 8080}}]}}]}}")
     spec = copy.deepcopy(made["spec"])
     spec["ingress"][0]["form"] = [{"podSelector": {}}]
-    made["metadata"]["annotations"] = {policies.APPLIED: json.dumps({"spec": spec})}
+    made["metadata"]["annotations"] = {pruned.APPLIED: json.dumps({"spec": spec})}
     assert "`spec.ingress[0].form`" in explain([made]).why
+
+
+def test_field_taken_away_after_it_was_applied_is_no_typo():
+    made = policy("allow-web", f"{{{API}, ingress: [{{ports: [{{port: 8080}}]}}]}}")
+    spec = {**made["spec"], "ingress": [{"ports": [{"port": 8080}], "from": [{"podSelector": {}}]}]}
+    made["metadata"]["annotations"] = {pruned.APPLIED: json.dumps({"spec": spec})}
+    assert explain([made]).id == "too-wide"
+
+
+def test_key_of_the_other_direction_is_named():
+    made = policy("out", f"{{{WEB}, policyTypes: [Egress], egress: [{{ports: [{{port: 8080}}]}}]}}")
+    spec = {**made["spec"], "egress": [{"from": [{"podSelector": {}}], "ports": [{"port": 8080}]}]}
+    made["metadata"]["annotations"] = {pruned.APPLIED: json.dumps({"spec": spec})}
+    assert "`spec.egress[0].from`" in explain([made]).why
 
 
 def test_policies_that_the_lab_made_are_not_blamed():
