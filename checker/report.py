@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from checker.verdict import CheckRecord, LabRecord
 
 INDENT = 4
+MOST_LINES = 8
 COMMANDS = ("see it", "or", "mend it", "more")
 MARKS = {
     Verdict.PASSED: ("✓", "green"),
@@ -132,7 +133,10 @@ def _print_row(console: Console, label: str, text: str) -> None:
 def _rows(record: CheckRecord, lab: LabFiles, *, with_detail: bool) -> list[tuple[str, str]]:
     rows = [(label, text) for label, text in _facts(record) if text]
     if with_detail:
-        rows += [("", line) for line in record.detail.splitlines()]
+        lines = record.detail.splitlines()
+        rows += [("", line) for line in lines[:MOST_LINES]]
+        if len(lines) > MOST_LINES:
+            rows += [("", f"and {len(lines) - MOST_LINES} more; see them all: --json")]
     if record.cause:
         rows += [("why", record.cause.why)]
     if command := record.cause.command if record.cause else record.command:

@@ -10,17 +10,18 @@ from checker.mutants import mutants
 from tests.unit import paper
 
 LABS = [lab for lab in Course().labs() if lab.needs.policy]
-ANSWERS = [(lab, answer) for lab in LABS for answer in lab.answers()]
 
 
 def concerns_policies(answer):
+    """Tell whether the model can play it: one that changes the scenario fails before any packet is sent."""
     return answer.expectation is None or answer.expectation.check != "check_the_scenario"
+
+
+ANSWERS = [(lab, answer) for lab in LABS for answer in lab.answers() if concerns_policies(answer)]
 
 
 @pytest.mark.parametrize(("lab", "answer"), ANSWERS, ids=lambda each: getattr(each, "stem", None) or str(each))
 def test_answer_does_on_paper_what_it_states(lab, answer):
-    if not concerns_policies(answer):
-        pytest.skip("it changes what is no policy")
     made = paper.PaperLab(lab, answer)
     failure = paper.run(made, paper.checks(lab))
     if answer.right:
