@@ -100,16 +100,23 @@ class Places:
     def reproduce(self, flow: Flow) -> str:
         """Return the command that shows a flow, typed in a shell."""
         address = self.addresses(flow.target)[0][0]
-        return self.curl(flow.source, f"http://{address}:{flow.target.port}/hostname")
+        where = f"{address}:{flow.target.port}"
+        if flow.target.protocol == "udp":
+            return self.typed(flow.source, f"/agnhost connect --protocol=udp --timeout=2s {where}")
+        return self.curl(flow.source, f"http://{where}/hostname")
 
     def curl(self, source: str, url: str) -> str:
         """Return the command that requests a URL from a source, typed in a shell."""
+        return self.typed(source, f"curl -sS -m 2 {url}")
+
+    def typed(self, source: str, command: str) -> str:
+        """Return the command that runs another one at a source, typed in a shell."""
         place, namespace, name = split_place(source)
         if place == "pods":
             pod = self.workloads.pods(name, namespace or self.namespace)[0]
-            return f"kubectl -n {pod.namespace} exec {pod.name} -- curl -sS -m 2 {url}"
+            return f"kubectl -n {pod.namespace} exec {pod.name} -- {command}"
         container = self.origins(source)[0].source.node if place == "node" else f"{self.api.cluster}-outside"
-        return f"docker exec {container} curl -sS -m 2 {url}"
+        return f"docker exec {container} {command}"
 
 
 def pod_origin(pod: Pod) -> Origin:

@@ -7,7 +7,7 @@ import pytest
 from checker.errors import CheckFailed, ContentError
 from checker.live import MISS_PROBABILITY, requests_to_meet_all, steady
 from checker.places import Places
-from checker.traffic import Outcome, Seen, Target
+from checker.traffic import Flow, Outcome, Seen, Target
 from checker.workload import Pod
 
 OPEN, REFUSED, DROPPED = Outcome.OPEN, Outcome.REFUSED, Outcome.DROPPED
@@ -132,3 +132,9 @@ def test_the_command_to_see_it_is_typed_where_the_packets_start():
     assert here.curl("client", "http://x/") == "kubectl -n lab-03 exec client-1 -- curl -sS -m 2 http://x/"
     assert here.curl("node/worker", "http://x/") == "docker exec deep-dive-worker curl -sS -m 2 http://x/"
     assert here.curl("outside", "http://x/") == "docker exec deep-dive-outside curl -sS -m 2 http://x/"
+
+
+def test_udp_is_reproduced_by_udp():
+    flow = Flow("client", Target.parse("client:8081/udp"))
+    command = "/agnhost connect --protocol=udp --timeout=2s 10.244.1.5:8081"
+    assert places().reproduce(flow) == f"kubectl -n lab-03 exec client-1 -- {command}"
