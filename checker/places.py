@@ -115,7 +115,8 @@ class Places:
         if place == "pods":
             pod = self.workloads.pods(name, namespace or self.namespace)[0]
             return f"kubectl -n {pod.namespace} exec {pod.name} -- {command}"
-        container = self.origins(source)[0].source.node if place == "node" else f"{self.api.cluster}-outside"
+        # Of the containers that share the outside's network, the web server has curl.
+        container = self.origins(source)[0].source.node if place == "node" else f"{self.api.cluster}-outside-web"
         return f"docker exec {container} {command}"
 
 

@@ -131,7 +131,7 @@ def test_the_command_to_see_it_is_typed_where_the_packets_start():
     here = places()
     assert here.curl("client", "http://x/") == "kubectl -n lab-03 exec client-1 -- curl -sS -m 2 http://x/"
     assert here.curl("node/worker", "http://x/") == "docker exec deep-dive-worker curl -sS -m 2 http://x/"
-    assert here.curl("outside", "http://x/") == "docker exec deep-dive-outside curl -sS -m 2 http://x/"
+    assert here.curl("outside", "http://x/") == "docker exec deep-dive-outside-web curl -sS -m 2 http://x/"
 
 
 def test_udp_is_reproduced_by_udp():
