@@ -133,8 +133,7 @@ def doctor() -> None:
 
     findings = examination.examine()
     console.print(examination.render(findings))
-    missing = any(each.state is examination.State.MISSING for each in findings)
-    raise typer.Exit(COULD_NOT if missing else 0)
+    raise typer.Exit(0 if examination.healthy(findings) else COULD_NOT)
 
 
 @app.command()

@@ -168,7 +168,7 @@ def enter_state(number: int, state: str, cluster: str | None = None) -> None:
     Raises:
         UsageError: no such lab or state.
     """
-    lab = Lab(Course().find(number), Api(cluster))
+    lab = open_lab(number, cluster)
     if state not in ("start", "solution"):
         raise UsageError(f"Lab {number} has no state {state!r}; there are start and solution.")
     lab.reset()

@@ -6,6 +6,7 @@ import ipaddress
 import time
 from collections import Counter, defaultdict
 from datetime import UTC, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Self
 
 from checker import inventory
@@ -185,8 +186,10 @@ class LiveLab:
     def _round(self, traffic: Traffic) -> dict[Flow, Seen]:
         owners: list[Flow] = []
         probes: list[Probe] = []
+        # A row and a column stand in many cells: who they are is asked of the API server once a round.
+        sources, addresses = cache(self.sources), cache(self.places.addresses)
         for flow in traffic.cells:
-            for probe in self._probes(flow):
+            for probe in _probes(flow, sources(flow.source), addresses(flow.target)):
                 owners.append(flow)
                 probes.append(probe)
         results: dict[Flow, list[Result]] = defaultdict(list)
@@ -194,18 +197,6 @@ class LiveLab:
         for flow, result in zip(owners, observe(self.prober, probes, expected=expected), strict=True):
             results[flow].append(result)
         return {flow: _seen(each) for flow, each in results.items()}
-
-    def _probes(self, flow: Flow) -> list[Probe]:
-        target = flow.target
-        found = [
-            Probe(source, address, target.port, target.protocol, path=target.path, target=behind)
-            for source in self.sources(flow.source)
-            for address, behind in self.places.addresses(target)
-            if behind is None or behind != source
-        ]
-        if not found:
-            raise ContentError(f"{flow}: there is nothing to probe.")
-        return found
 
     def _all(self, api_version: str, kind: str) -> list[Manifest]:
         return [each for name in self.lab.files.namespaces for each in self.api.objects(api_version, kind, name)]
@@ -232,6 +223,19 @@ class LiveLab:
             subjects=(Subject(difference.flow.target, difference=difference),),
             command=self.places.reproduce(difference.flow),
         )
+
+
+def _probes(flow: Flow, sources: Sequence[Source], addresses: Sequence[tuple[str, Source | None]]) -> list[Probe]:
+    target = flow.target
+    found = [
+        Probe(source, address, target.port, target.protocol, path=target.path, target=behind)
+        for source in sources
+        for address, behind in addresses
+        if behind is None or behind != source
+    ]
+    if not found:
+        raise ContentError(f"{flow}: there is nothing to probe.")
+    return found
 
 
 def _seen(results: Sequence[Result]) -> Seen:
