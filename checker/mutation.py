@@ -7,10 +7,10 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from checker import tables
+from checker import settling, tables
 from checker.behaviour import Behaviour
 from checker.hint_fields import names
-from checker.live import SETTLE_SECONDS, LiveLab
+from checker.live import LiveLab
 from checker.mutants import mutants
 from checker.plugin import run_checks
 from checker.verdict import Verdict
@@ -150,7 +150,7 @@ def _put(lab: Lab, policies: list[Manifest], guarded: frozenset[tuple[str, str]]
     lab.api.delete([{**each, "apiVersion": API_VERSION, "kind": KIND} for each in changed])
     lab.api.apply(policies)
     if not wanted:
-        time.sleep(SETTLE_SECONDS)  # a deletion leaves no time of its own that a check could wait for
+        time.sleep(settling.SETTLE_SECONDS)  # a deletion leaves no time of its own that a check could wait for
 
 
 def _key(policy: Any) -> tuple[str, str]:
