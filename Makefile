@@ -49,6 +49,8 @@ prove: setup    ##! Prove every answer of every lab on the live cluster
 	$(CHECKER) prove
 prove-%: setup  ##! Prove every answer of lab N
 	$(CHECKER) prove $*
+mutants: setup  ##! Change every solution one field at a time, each lab for SECONDS=…; its checks must notice
+	$(CHECKER) mutants --seconds $(or $(SECONDS),0)
 mutants-%: setup ##! Change the solution of lab N one field at a time; its checks must notice
 	$(CHECKER) mutants $* --seconds $(or $(SECONDS),0)
 lint: setup-all ##! Style, types and the direction of imports
@@ -71,5 +73,5 @@ setup-notebooks:
 setup-all:
 	$(SETUP) docs notebooks dev
 
-.PHONY: help up down status doctor images images-save images-load serve notebooks docs prove lint unit test bench clean \
+.PHONY: help up down status doctor images images-save images-load serve notebooks docs prove mutants lint unit test bench clean \
 	setup setup-docs setup-notebooks setup-all

@@ -42,7 +42,7 @@ def of(api: Api, manifests: Iterable[Manifest], namespace: str) -> Effect:
 def service(live: Manifest, stated: Manifest, slices: Iterable[Manifest]) -> Mapping[str, Any]:
     """Return what a Service does; a node port that nobody stated is left out, since it is drawn by lot."""
     spec = live["spec"]
-    drawn = {port["port"] for port in stated["spec"].get("ports") or [] if "nodePort" not in port}
+    drawn = {port["port"] for port in (stated.get("spec") or {}).get("ports") or [] if "nodePort" not in port}
     ports = sorted(
         (port.get("name", ""), port["port"], port["protocol"], 0 if port["port"] in drawn else port.get("nodePort", 0))
         for port in spec.get("ports") or []

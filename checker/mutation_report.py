@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -72,7 +73,7 @@ def line(trial: Trial) -> Text:
 def table(found: Mapping[str, Mutation]) -> Table:
     """Return the sums of each lab; of the killed, how many got a hint about the mutated field."""
     caption = "hint right: it was about the mutated field; refused: by the API server; left: the time was up"
-    made = Table(title="Mutants", caption=caption)
+    made = Table(title="Mutants", caption=caption, box=box.SIMPLE)  # narrow enough for a log of 80 columns
     made.add_column("lab", no_wrap=True)
     for heading in ("tried", KILLED, "hint right", EQUIVALENT, SURVIVED, "others", "refused", "left"):
         made.add_column(heading, justify="right")

@@ -313,5 +313,5 @@ def test_report_tells_each_mutant_and_whether_the_hint_was_about_it():
 @pytest.mark.parametrize(("named", "right"), [([True, False], "1"), ([None, None], "-")])
 def test_report_counts_hints_where_they_were_judged(monkeypatch, tmp_path, named, right):
     _, text = run(monkeypatch, tmp_path, *(trial(named=each) for each in named), trial("survived", named=None))
-    row = next(line for line in text.splitlines() if "│ 19-x" in line)
-    assert row.replace("│", " ").split() == ["19-x", "3", "2", right, "0", "1", "0", "2", "3"]
+    row = next(line for line in text.splitlines() if line.strip().startswith("19-x  "))
+    assert row.split() == ["19-x", "3", "2", right, "0", "1", "0", "2", "3"]
