@@ -49,10 +49,10 @@ prove: setup    ##! Prove every answer of every lab on the live cluster
 	$(CHECKER) prove
 prove-%: setup  ##! Prove every answer of lab N
 	$(CHECKER) prove $*
-mutants: setup  ##! Change every solution one field at a time, each lab for SECONDS=…; its checks must notice
-	$(CHECKER) mutants --seconds $(or $(SECONDS),0)
 mutants-%: setup ##! Change the solution of lab N one field at a time; its checks must notice
 	$(CHECKER) mutants $* --seconds $(or $(SECONDS),0)
+mutants: setup  ##! The same for every lab, each for SECONDS=…
+	$(CHECKER) mutants --seconds $(or $(SECONDS),0)
 lint: setup-all ##! Style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 unit: setup-all ##! The tests that need no cluster
