@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from checker.workload import Pod
 
 ROLLOUT_SECONDS = 20.0
-ROUND_PAUSE_SECONDS = 0.5
-ROUNDS_AFTER_A_SURPRISE = 2
+FIRST_SECONDS = 0.5
+"""For a cell's first attempt: one that is not open by then is tried again anyway."""
+SILENCE_SECONDS = 1.5
+"""For each attempt that confirms an expected silence: time for a second SYN, which follows after one second."""
 MISS_PROBABILITY = 1e-6
 """How likely a right answer may fail to show one of its Pods among the requests sent."""
 
@@ -48,6 +50,13 @@ class LiveLab:
         self.workloads = Workloads(self.api, lab.files.namespaces)
         self.prober = Prober(self.api.cluster, self.api)
         self.places = Places(self.api, self.workloads, self.namespace, self.prober.outside_address)
+        self._quiet_from = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin to judge: of a policy that was deleted just before, only the passing of time tells."""
+        if self.lab.files.needs.policy:
+            self._rest_for(settling.DELETION_SECONDS)
 
     def __enter__(self) -> Self:
         self.prober.__enter__()
@@ -60,8 +69,8 @@ class LiveLab:
 
     def settle(self) -> None:
         """Wait until rollouts are done and the last change in the lab's namespaces is old enough to be judged."""
-        self.workloads.settle(ROLLOUT_SECONDS)
-        settling.rest(self.api, self.lab.files.namespaces)
+        self._roll_out()
+        self._rest()
 
     def expect(self, traffic: Traffic) -> None:
         """Expect every cell of a table to do as stated, steadily."""
@@ -78,15 +87,22 @@ class LiveLab:
     def see(self, traffic: Traffic) -> dict[Flow, Seen]:
         """Return what the packets of each cell do, once that holds.
 
-        Where all cells do as expected, one confirmed round is enough, since nothing is judged before it has settled.
-        A surprise is believed when further rounds see the same.
+        The first packets go out while the last change may still be settling; they count only if it had settled.
         """
-        self.settle()
-        rounds = [self._round(traffic)]
-        while traffic.differences(rounds[-1]) and len(rounds) <= ROUNDS_AFTER_A_SURPRISE:
-            time.sleep(ROUND_PAUSE_SECONDS)
-            rounds.append(self._round(traffic))
-        return {flow: steady([each[flow] for each in rounds]) for flow in traffic.cells}
+        self._roll_out()
+        owners, probes = self._cells(traffic)
+        seen = observe(
+            self.prober,
+            probes,
+            timeout=FIRST_SECONDS,
+            silence=SILENCE_SECONDS,
+            expected=[traffic.cells[flow] for flow in owners],
+            settle=self._rest,
+        )
+        results: dict[Flow, list[Result]] = defaultdict(list)
+        for flow, result in zip(owners, seen, strict=True):
+            results[flow].append(result)
+        return {flow: _seen(each) for flow, each in results.items()}
 
     def expect_answered_by(self, source: str, url: str, workload: str) -> None:
         """Expect that every running Pod of the workload, and nobody else, answers requests to the URL."""
@@ -157,6 +173,7 @@ class LiveLab:
             manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": pod.name, "namespace": pod.namespace}}
             self.api.delete([manifest])
         self.api.wait(lambda: self._replaced(workload, old), ROLLOUT_SECONDS, f"new Pods of {workload}")
+        self._rest_for(settling.POD_SECONDS)
 
     def pods(self, workload: str) -> list[Pod]:
         """Return the running Pods of a workload, `[namespace/]name`."""
@@ -175,20 +192,29 @@ class LiveLab:
         """Return the lab's objects and listening sockets for a diagnosis."""
         return inventory.take(self.places, self.prober, self.lab.files.scenario)
 
-    def _round(self, traffic: Traffic) -> dict[Flow, Seen]:
-        owners: list[Flow] = []
-        probes: list[Probe] = []
+    def _cells(self, traffic: Traffic) -> tuple[list[Flow], list[Probe]]:
+        """Return the probes of all cells, and the cell of each."""
         # A row and a column stand in many cells: who they are is asked of the API server once a round.
         sources, addresses = cache(self.sources), cache(self.places.addresses)
-        for flow in traffic.cells:
-            for probe in _probes(flow, sources(flow.source), addresses(flow.target)):
-                owners.append(flow)
-                probes.append(probe)
-        results: dict[Flow, list[Result]] = defaultdict(list)
-        expected = [traffic.cells[flow] for flow in owners]
-        for flow, result in zip(owners, observe(self.prober, probes, expected=expected), strict=True):
-            results[flow].append(result)
-        return {flow: _seen(each) for flow, each in results.items()}
+        pairs = [
+            (flow, probe)
+            for flow in traffic.cells
+            for probe in _probes(flow, sources(flow.source), addresses(flow.target))
+        ]
+        return [flow for flow, _ in pairs], [probe for _, probe in pairs]
+
+    def _roll_out(self) -> None:
+        """Wait until no rollout is under way."""
+        if not self.workloads.is_settled():
+            self.workloads.settle(ROLLOUT_SECONDS)
+            self._rest_for(settling.POD_SECONDS)
+
+    def _rest(self) -> bool:
+        """Wait until the last change is old enough to be judged; tells whether it was not."""
+        return settling.rest(self.api, self.lab.files.namespaces, self._quiet_from)
+
+    def _rest_for(self, seconds: float) -> None:
+        self._quiet_from = max(self._quiet_from, time.monotonic() + seconds)
 
     def _replaced(self, workload: str, old: set[str]) -> bool:
         _, namespace, name = split_place(workload)
@@ -221,13 +247,6 @@ def _seen(results: Sequence[Result]) -> Seen:
     details = [result.detail for result in results if result.detail]
     flapping = any(result.flapping for result in results)
     return Seen(tuple(result.outcome for result in results), details[0] if details else "", flapping)
-
-
-def steady(rounds: Sequence[Seen]) -> Seen:
-    """Return the last round, marked as flapping where the rounds do not agree."""
-    last = rounds[-1]
-    agree = all(each.outcomes == last.outcomes for each in rounds)
-    return Seen(last.outcomes, last.detail, last.flapping or not agree)
 
 
 def requests_to_meet_all(servers: int) -> int:

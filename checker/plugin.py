@@ -10,6 +10,7 @@ import inspect
 import os
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from checker.verdict import Cause, CheckRecord, LabRecord, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from checker.lab import Lab
 
@@ -52,29 +54,26 @@ def run_checks(
     lab.require_started()
     records = []
     with nullcontext(live) if live else LiveLab(lab) as opened:
-        for record in _preliminaries(lab, opened):
-            on_record(record)
-            records.append(record)
-        if all(each.verdict is Verdict.PASSED for each in records):
+        opened.begin()
+        records.append(check_scenario(lab))
+        on_record(records[0])
+        if records[0].verdict is Verdict.PASSED:
             records += _run_check_file(lab, opened, on_record)
     return LabRecord(lab.files.stem, tuple(records), time.monotonic() - began)
 
 
-def _preliminaries(lab: Lab, live: LiveLab) -> Iterator[CheckRecord]:
-    """Yield the records of what must hold before anything is said of an answer; a failed one ends them."""
-    scenario = check_scenario(lab)
-    yield scenario
-    if lab.files.needs.policy and scenario.verdict is Verdict.PASSED:
-        yield check_enforcement(live)
-
-
 def _run_check_file(lab: Lab, live: LiveLab, on_record: Callable[[CheckRecord], None]) -> list[CheckRecord]:
-    plugin = CheckPlugin(lab, live, on_record)
-    with _afresh(lab.files.check_file):
-        code = pytest.main(["-c", str(INI), str(lab.files.check_file)], plugins=[plugin])
-    if code == pytest.ExitCode.INTERRUPTED and not plugin.collection_error:
-        raise KeyboardInterrupt
-    return plugin.records or [plugin.nothing_ran()]
+    """Run the lab's own checks; where policies matter, the canary at the same time, whose word comes first."""
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        canary_ = beside.submit(check_enforcement, live) if lab.files.needs.policy else None
+        plugin = CheckPlugin(lab, live, on_record, canary_)
+        with _afresh(lab.files.check_file):
+            code = pytest.main(["-c", str(INI), str(lab.files.check_file)], plugins=[plugin])
+        if code == pytest.ExitCode.INTERRUPTED and not plugin.collection_error:
+            raise KeyboardInterrupt
+        if not plugin.enforced():
+            return plugin.records
+        return [*plugin.records, *([] if plugin.ran else [plugin.nothing_ran()])]
 
 
 @contextmanager
@@ -124,11 +123,20 @@ def check_enforcement(live: LiveLab) -> CheckRecord:
 class CheckPlugin:
     """Turns what pytest reports of a lab's checks into records."""
 
-    def __init__(self, lab: Lab, live: LiveLab, on_record: Callable[[CheckRecord], None]) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        live: LiveLab,
+        on_record: Callable[[CheckRecord], None],
+        enforcement: Future[CheckRecord] | None = None,
+    ) -> None:
         self.lab_under_check = lab
         self.live = live
         self.on_record = on_record
         self.records: list[CheckRecord] = []
+        self.ran = False
+        self._enforcement = enforcement
+        self._unenforced = False
         self.collection_error = ""
 
     @pytest.fixture(name="lab", scope="session")
@@ -142,7 +150,9 @@ class CheckPlugin:
             self.collection_error = str(report.longrepr).strip().splitlines()[-1]
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
-        """Leave a check out where a parent did not pass."""
+        """Leave a check out where a parent did not pass, or where no policy is enforced."""
+        if self._unenforced:
+            pytest.skip(ENFORCEMENT_CHECK)
         passed = {each.name for each in self.records if each.verdict is Verdict.PASSED}
         for parent in parents(item):
             if parent not in passed:
@@ -153,7 +163,21 @@ class CheckPlugin:
         ended = call.when == "call" or (call.when == "setup" and call.excinfo is not None)
         if not ended or (call.excinfo and call.excinfo.errisinstance(KeyboardInterrupt)):
             return
+        self.ran = True
+        if not self.enforced():
+            return  # whatever the packets did, it says nothing about the learner's policies
         record = self._record(item, call.excinfo.value if call.excinfo else None, call.duration)
+        self._take(record)
+
+    def enforced(self) -> bool:
+        """Tell whether the canary lets anything be said, once it has come back; its record comes before all others."""
+        if self._enforcement:
+            record, self._enforcement = self._enforcement.result(), None
+            self._unenforced = record.verdict is not Verdict.PASSED
+            self._take(record)
+        return not self._unenforced
+
+    def _take(self, record: CheckRecord) -> None:
         self.records.append(record)
         self.on_record(record)
 

@@ -21,6 +21,12 @@ SETTLE_SECONDS = 3.0
 SERVICES_SECONDS = 5.0
 """kube-proxy gathers changes for a second before it writes them; on a busy machine it takes longer."""
 
+DELETION_SECONDS = 2.0
+"""A deletion leaves no time of its own: nothing is said of policies sooner after the check has begun than this."""
+
+POD_SECONDS = 1.0
+"""Nothing is judged sooner after the last Pod of a rollout became ready: policies have to hear of its address."""
+
 PROBE_SECONDS = 0.5
 PAUSE_SECONDS = 0.2
 SERVICE_LABEL = "kubernetes.io/service-name"
@@ -28,10 +34,21 @@ SERVICE_LABEL = "kubernetes.io/service-name"
 _WATCHED = (("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"), ("networking.k8s.io/v1", "NetworkPolicy"))
 
 
-def rest(api: Api, namespaces: Sequence[str]) -> None:
-    """Wait until the last change of a Service, EndpointSlice or policy is `SETTLE_SECONDS` old."""
-    if (missing := SETTLE_SECONDS - _age(api, namespaces)) > 0:
+def rest(api: Api, namespaces: Sequence[str], quiet_from: float = 0.0) -> bool:
+    """Wait until the last change of a Service, EndpointSlice or policy is `SETTLE_SECONDS` old.
+
+    Args:
+        api: of the cluster.
+        namespaces: whose changes count.
+        quiet_from: a moment, by `time.monotonic`, to wait for as well.
+
+    Returns:
+        Whether there was anything to wait for.
+    """
+    missing = max(SETTLE_SECONDS - _age(api, namespaces), quiet_from - time.monotonic())
+    if missing > 0:
         time.sleep(missing)
+    return missing > 0
 
 
 def wait_for_services(api: Api, namespaces: Sequence[str]) -> bool:

@@ -90,7 +90,7 @@ class Workloads:
         A workload that can never become complete, say for a wrong image, does not keep the lab from being judged.
         """
         try:
-            self.api.wait(self._is_settled, seconds, "rollouts to settle")
+            self.api.wait(self.is_settled, seconds, "rollouts to settle")
         except NotReadyError:
             return False
         return True
@@ -113,9 +113,10 @@ class Workloads:
 
     def _are_ready(self, wanted: Iterable[tuple[str, str]]) -> bool:
         ready = {(pod.workload, pod.namespace) for pod in self.running() if pod.ready}
-        return ready.issuperset(wanted) and self._is_settled()
+        return ready.issuperset(wanted) and self.is_settled()
 
-    def _is_settled(self) -> bool:
+    def is_settled(self) -> bool:
+        """Tell whether no rollout is under way and no Pod is being deleted."""
         leaving = any("deletionTimestamp" in each["metadata"] for each in self._live_pods())
         return not leaving and all(_is_complete(each) for each in self._live_workloads())
 

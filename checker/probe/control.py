@@ -10,7 +10,8 @@
   answered (so that something listens there, bound to the right address, and a UDP server is one that replies), and
   its own network is whole. No policy stands between a Pod and itself.
 - The target, where it is not known (a Service's address): somebody else met it `open` in the same round, or a node
-  does. Policies let a node reach its own Pods, so the node of a Pod behind the Service can always tell.
+  does. Policies let a node reach its own Pods, so the node of a Pod behind the Service can always tell. The nodes are
+  asked while the silence is being confirmed, each a few times, since a Service chooses among its Pods by chance.
 
 Silence from a target that could not have answered is `unreachable`, never `dropped`. Silence that none of this explains
 raises `ProbeError`. Silence of the cluster's DNS server is controlled by a query from the node.
@@ -34,19 +35,40 @@ if TYPE_CHECKING:
 CLUSTER_DNS = "10.96.0.10"
 """kubeadm's choice, the tenth address of the Service range. Another server that is silent is the Pod's own affair."""
 
+TIMES = 4
+"""How often each node is asked for a target that is not known."""
+
 Findings = dict[int, "Result"]
+Witnessed = list[tuple[Probe, "Result"]]
 
 
-def explain(prober: Prober, probes: Sequence[Probe], results: Sequence[Result]) -> list[Result]:
+def witnesses(prober: Prober, seen: Sequence[tuple[Probe, Result]], seconds: float) -> list[Probe]:
+    """Return what to ask of the nodes about silent targets that are not known and that nobody else meets open."""
+    met = {_spot(*each) for each in seen if _open(each[1])}
+    lonely = [each for each in seen if _silent(each[1]) and not each[0].target and _spot(*each) not in met]
+    nodes = prober.node_sources() if lonely else []
+    asked = dict.fromkeys(_from(node, *each, seconds) for each in lonely for node in nodes)
+    return [probe for probe in asked for _ in range(TIMES)]
+
+
+def explain(
+    prober: Prober, probes: Sequence[Probe], results: Sequence[Result], witnessed: Sequence[tuple[Probe, Result]] = ()
+) -> list[Result]:
     """Return the results with every silence proven or explained, and every refusal with its reason.
+
+    Args:
+        prober: asks for what is not known yet.
+        probes: of the last attempts.
+        results: of them.
+        witnessed: what came of asking `witnesses` meanwhile.
 
     Raises:
         ProbeError: a silence could not be explained.
     """
     found: Findings = {}
     found.update(_refusals(prober, probes, results))
-    silent = [number for number, result in enumerate(results) if result.outcome is Outcome.DROPPED]
-    found.update(_silences(prober, probes, results, silent))
+    silent = [number for number, result in enumerate(results) if _silent(result)]
+    found.update(_silences(prober, probes, results, silent, witnessed))
     _require_dns(prober, probes, results)
     return [found.get(number, result) for number, result in enumerate(results)]
 
@@ -76,7 +98,13 @@ def what_listens(probe: Probe, target: Source, listeners: Iterable[Listener], ad
     return f"{target} does listen on {port}/{protocol}"
 
 
-def _silences(prober: Prober, probes: Sequence[Probe], results: Sequence[Result], silent: Sequence[int]) -> Findings:
+def _silences(
+    prober: Prober,
+    probes: Sequence[Probe],
+    results: Sequence[Result],
+    silent: Sequence[int],
+    witnessed: Sequence[tuple[Probe, Result]],
+) -> Findings:
     pairs = [(probes[number].source, results[number].address) for number in silent]
     networks = dict(zip(silent, prober.networks(pairs) if pairs else [], strict=True))
     cut_off = {number for number, network in networks.items() if network.problem}
@@ -87,7 +115,7 @@ def _silences(prober: Prober, probes: Sequence[Probe], results: Sequence[Result]
     known = [number for number in silent if number not in cut_off and probes[number].target]
     unknown = [number for number in silent if number not in cut_off and not probes[number].target]
     found.update(_known_targets(prober, probes, results, {number: networks[number] for number in known}))
-    found.update(_unknown_targets(prober, probes, results, unknown))
+    found.update(_unknown_targets(prober, probes, results, unknown, witnessed))
     return found
 
 
@@ -129,18 +157,18 @@ def _own_probe(probe: Probe, target: Source, home: Network, result: Result) -> P
 
 
 def _unknown_targets(
-    prober: Prober, probes: Sequence[Probe], results: Sequence[Result], silent: Sequence[int]
+    prober: Prober,
+    probes: Sequence[Probe],
+    results: Sequence[Result],
+    silent: Sequence[int],
+    witnessed: Sequence[tuple[Probe, Result]],
 ) -> Findings:
     """Look for somebody who meets the same address `open`; ask from the nodes where there is nobody."""
-    met = {_spot(probe, result): probe.source for probe, result in zip(probes, results, strict=True) if _open(result)}
-    lonely = [number for number in silent if _spot(probes[number], results[number]) not in met]
-    nodes = prober.node_sources() if lonely else []
-    asked = list(dict.fromkeys(_from(node, probes[number], results[number]) for number in lonely for node in nodes))
-    answers = prober.run(asked) if asked else []
-    met.update(
-        {_spot(probe, result): probe.source for probe, result in zip(asked, answers, strict=True) if _open(result)}
-    )
-    for number in lonely:
+    seen = [*zip(probes, results, strict=True), *witnessed]
+    asked = witnesses(prober, [each for each in seen if _open(each[1])] + [(probes[n], results[n]) for n in silent], 0)
+    seen += zip(asked, prober.run(asked) if asked else [], strict=True)
+    met = {_spot(probe, result): probe.source for probe, result in reversed(seen) if _open(result)}
+    for number in silent:
         if _spot(probes[number], results[number]) not in met:
             raise ProbeError(
                 f"No answer came to {probes[number]}, and nothing shows that the target could have answered: "
@@ -153,8 +181,10 @@ def _unknown_targets(
     }
 
 
-def _from(node: Source, probe: Probe, result: Result) -> Probe:
-    return replace(probe, source=node, host=result.address, protocol=_transport(probe))
+def _from(node: Source, probe: Probe, result: Result, seconds: float) -> Probe:
+    """Return the question of a probe as a node can put it; 0 seconds stand for the probe's own patience."""
+    transport, patience = _transport(probe), seconds or probe.timeout
+    return replace(probe, source=node, host=result.address, protocol=transport, timeout=patience)
 
 
 def _transport(probe: Probe) -> Literal["tcp", "udp"]:
@@ -180,6 +210,10 @@ def _require_dns(prober: Prober, probes: Sequence[Probe], results: Sequence[Resu
             if answer.dns_silent:
                 raise ProbeError(f"The cluster's DNS server {CLUSTER_DNS} answers nobody, not even {node}.", "make up")
             return  # one control will do: the server is the same for all
+
+
+def _silent(result: Result) -> bool:
+    return result.outcome is Outcome.DROPPED
 
 
 def _open(result: Result) -> bool:

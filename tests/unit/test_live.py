@@ -5,12 +5,10 @@ from __future__ import annotations
 import pytest
 
 from checker.errors import CheckFailed, ContentError
-from checker.live import MISS_PROBABILITY, requests_to_meet_all, steady
+from checker.live import MISS_PROBABILITY, requests_to_meet_all
 from checker.places import Places
-from checker.traffic import Flow, Outcome, Seen, Target
+from checker.traffic import Flow, Target
 from checker.workload import Pod
-
-OPEN, REFUSED, DROPPED = Outcome.OPEN, Outcome.REFUSED, Outcome.DROPPED
 
 
 @pytest.mark.parametrize("servers", [1, 2, 3, 8, 20])
@@ -24,20 +22,6 @@ def test_requests_suffice_to_meet_every_server(servers):
 def test_more_requests_than_needed_are_not_sent():
     assert requests_to_meet_all(1) == 10
     assert 3 * (1 - 1 / 3) ** (requests_to_meet_all(3) - 1) > MISS_PROBABILITY
-
-
-@pytest.mark.parametrize(
-    ("rounds", "flapping"),
-    [
-        ([(OPEN,)], False),
-        ([(OPEN,), (OPEN,)], False),
-        ([(DROPPED,), (OPEN,)], True),
-        ([(OPEN, OPEN), (OPEN, REFUSED)], True),
-    ],
-)
-def test_rounds_that_do_not_agree_are_flapping(rounds, flapping):
-    seen = steady([Seen(outcomes) for outcomes in rounds])
-    assert (seen.outcomes, seen.flapping) == (rounds[-1], flapping)
 
 
 class FakeApi:

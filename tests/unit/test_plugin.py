@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import time
 from pathlib import Path
 from textwrap import dedent
 
@@ -11,7 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from checker import plugin
 from checker.diagnose import Snapshot, Subject
 from checker.errors import CheckFailed, ClusterError, ContentError, NotReadyError, ProbeError, UsageError
-from checker.plugin import SCENARIO_CHECK, run_checks
+from checker.plugin import ENFORCEMENT_CHECK, SCENARIO_CHECK, run_checks
 from checker.traffic import Target
 from checker.verdict import Verdict
 
@@ -49,6 +50,11 @@ class FakeLive:
 
     def __exit__(self, *_):
         FakeLive.entered -= 1
+
+    api = prober = None
+
+    def begin(self):
+        pass
 
     def answers(self):
         return 3
@@ -319,3 +325,47 @@ def test_ini_is_shipped_with_the_package():
     assert plugin.INI.is_file()
     assert Path(inspect.getfile(plugin)).parent == plugin.INI.parent
     assert json.dumps(plugin.SCENARIO_CLAIM)
+
+
+@pytest.fixture
+def policy_check(check, course, monkeypatch):
+    """Provide `policy_check(text, error)`: as `check`, in a lab that needs policies; the canary ends in the error."""
+    file = course.find(1).folder / "lab.yaml"
+    file.write_text(file.read_text(encoding="utf-8") + "needs: {policy: true}\n", encoding="utf-8")
+
+    def policy_check(text, error=None, on_record=lambda _: None):
+        def require_enforcement(_api, _prober):
+            time.sleep(0.1)
+            if error:
+                raise error
+
+        monkeypatch.setattr(plugin.canary, "require_enforcement", require_enforcement)
+        return check(text, on_record)
+
+    return policy_check
+
+
+def test_enforcement_comes_before_the_labs_own_checks(policy_check):
+    names = []
+    record = policy_check(one("lab.fails()"), on_record=lambda each: names.append(each.name))
+    assert names == [SCENARIO_CHECK, ENFORCEMENT_CHECK, "check_it_answers"]
+    assert [each.name for each in record.checks] == names
+    assert record.exit_code == 1
+
+
+@pytest.mark.parametrize("body", ["lab.answers()", "lab.fails()", "lab.cannot_probe()", "1 / 0"])
+def test_nothing_is_said_of_a_lab_where_no_policy_is_enforced(policy_check, body):
+    error = ClusterError("This cluster does not enforce ingress policies.", "make doctor")
+    both = one(body) + one("lab.fails()").replace("it_answers", "another")
+    record = policy_check(both, error)
+    assert [each.name for each in record.checks] == [SCENARIO_CHECK, ENFORCEMENT_CHECK]
+    assert (record.checks[1].verdict, record.checks[1].mend) == (COULD_NOT, "make doctor")
+    assert record.exit_code == 2
+
+
+def test_where_nothing_is_enforced_a_broken_check_file_is_not_complained_of(policy_check):
+    record = policy_check("import nonsense", ClusterError("This cluster does not enforce policies."))
+    assert [each.name for each in record.checks] == [SCENARIO_CHECK, ENFORCEMENT_CHECK]
+    record = policy_check("import nonsense")
+    assert record.checks[-1].verdict is COULD_NOT
+    assert "nonsense" in record.checks[-1].reason

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 
@@ -107,7 +108,16 @@ def test_a_service_without_address_or_endpoint_is_not_asked(monkeypatch: pytest.
 
 
 def test_a_fresh_change_rests_an_old_one_does_not(slept: list[float]) -> None:
-    settling.rest(Api(seconds_ago=1), ["lab"])  # type: ignore[arg-type]
-    settling.rest(Api(seconds_ago=60), ["lab"])  # type: ignore[arg-type]
-    settling.rest(Api(), ["empty"])  # type: ignore[arg-type]
+    assert settling.rest(Api(seconds_ago=1), ["lab"])  # type: ignore[arg-type]
+    assert not settling.rest(Api(seconds_ago=60), ["lab"])  # type: ignore[arg-type]
+    assert not settling.rest(Api(), ["empty"])  # type: ignore[arg-type]
     assert slept == [pytest.approx(2, abs=0.2)]
+
+
+@pytest.mark.parametrize(("seconds_ago", "quiet_in", "seconds"), [(1, 0.5, 2), (60, 0.5, 0.5), (1, 2.5, 2.5)])
+def test_the_later_of_both_moments_is_waited_for(
+    slept: list[float], seconds_ago: float, quiet_in: float, seconds: float
+) -> None:
+    quiet_from = time.monotonic() + quiet_in
+    assert settling.rest(Api(seconds_ago=seconds_ago), ["lab"], quiet_from)  # type: ignore[arg-type]
+    assert slept == [pytest.approx(seconds, abs=0.2)]

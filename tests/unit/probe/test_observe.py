@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checker.errors import ProbeError
-from checker.probe.control import CLUSTER_DNS
+from checker.probe.case import ATTEMPTS, HOLD_SECONDS
+from checker.probe.control import CLUSTER_DNS, TIMES
 from checker.probe.observe import observe
 from checker.probe.outcome import Listener, Network, Probe, Query, Result, Source
 from checker.traffic import Outcome
@@ -153,7 +155,7 @@ PROBE = Probe(POD, "10.96.0.7", 80)
 
 
 class Script:
-    """A prober that answers from a list of outcomes for each source."""
+    """A prober that answers from a list of outcomes for each source, the last one for ever."""
 
     def __init__(self, **answers: Sequence[Result]) -> None:
         self.answers = {name: list(results) for name, results in answers.items()}
@@ -161,7 +163,10 @@ class Script:
 
     def run(self, probes: Sequence[Probe]) -> list[Result]:
         self.asked += probes
-        return [self.answers[probe.source.kind].pop(0) for probe in probes]
+        return [self._answer(self.answers[probe.source.kind]) for probe in probes]
+
+    def _answer(self, answers: list[Result]) -> Result:
+        return answers.pop(0) if len(answers) > 1 else answers[0]
 
     def networks(self, pairs: Sequence[tuple[Source, str]]) -> list[Network]:
         return [Network(("10.244.1.2",), "10.244.1.2", "") for _ in pairs]
@@ -181,19 +186,93 @@ def observed(script: Script, **options: Any) -> Result:
     return observe(script, [PROBE], **options)[0]  # type: ignore[arg-type] - a script in a prober's place
 
 
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses between attempts, as they would have been."""
+    now, paused = [100.0], list[float]()
+
+    def sleep(seconds: float) -> None:
+        paused.append(round(seconds, 3))
+        now[0] += seconds
+
+    monkeypatch.setattr("checker.probe.observe.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("checker.probe.observe.time.sleep", sleep)
+    return paused
+
+
+@pytest.mark.usefixtures("waits")
 def test_a_cell_that_never_agrees_is_flapping() -> None:
-    result = observed(Script(pod=saw(OPEN, REFUSED, OPEN, REFUSED)), everything=True)
+    result = observed(Script(pod=saw(*[OPEN, REFUSED] * 3)), everything=True)
     assert (result.flapping, result.outcome) == (True, REFUSED)
-    assert result.detail == "flapping: open, refused, open, refused"
-    assert result.history == (OPEN, REFUSED, OPEN, REFUSED)
+    assert result.detail == "flapping: open, refused, open, refused, open, refused"
+    assert len(result.history) == ATTEMPTS
 
 
-def test_a_surprising_open_is_confirmed() -> None:
-    script = Script(pod=saw(OPEN, DROPPED, DROPPED), node=saw(OPEN))
-    assert observed(script, expected=[DROPPED]).history == (OPEN, DROPPED, DROPPED)
-    assert observed(Script(pod=saw(OPEN, OPEN)), expected=[DROPPED]).history == (OPEN, OPEN)
+@pytest.mark.usefixtures("waits")
+def test_an_outcome_that_comes_back_must_be_seen_three_times() -> None:
+    returned = observed(Script(pod=saw(DROPPED, OPEN, DROPPED, OPEN), node=saw(OPEN)), expected=[OPEN])
+    assert (returned.flapping, len(returned.history)) == (False, 6)
+    result = observed(Script(pod=saw(DROPPED, OPEN, DROPPED, OPEN, OPEN, DROPPED), node=saw(OPEN)), expected=[OPEN])
+    assert result.flapping
+
+
+def test_what_is_expected_is_confirmed_once(waits: list[float]) -> None:
     assert observed(Script(pod=saw(OPEN)), expected=[OPEN]).history == (OPEN,)
     assert observed(Script(pod=saw(OPEN)), expected=[None]).history == (OPEN,)
+    assert observed(Script(pod=saw(REFUSED)), expected=[REFUSED]).history == (REFUSED, REFUSED)
+    assert waits == []
+
+
+def test_a_surprise_must_hold(waits: list[float]) -> None:
+    assert observed(Script(pod=saw(OPEN)), expected=[DROPPED]).history == (OPEN, OPEN, OPEN)
+    assert waits == [HOLD_SECONDS]
+
+
+def test_a_surprise_must_hold_after_the_cluster_has_settled(waits: list[float]) -> None:
+    result = observed(Script(pod=saw(OPEN)), expected=[DROPPED], settle=lambda: time.sleep(2) is None)
+    assert (waits, result.history) == ([2, HOLD_SECONDS], (OPEN, OPEN, OPEN))
+
+
+@pytest.mark.usefixtures("waits")
+def test_a_surprise_that_goes_away_was_none() -> None:
+    result = observed(Script(pod=saw(OPEN, DROPPED), node=saw(OPEN)), expected=[DROPPED])
+    assert (result.outcome, result.history, result.flapping) == (DROPPED, (OPEN, DROPPED, DROPPED, DROPPED), False)
+
+
+def test_an_expected_silence_is_confirmed_from_two_ports_with_patience_of_its_own() -> None:
+    script = Script(pod=saw(DROPPED), node=saw(OPEN))
+    result = observed(script, timeout=0.5, confirm=3, silence=1.5, expected=[DROPPED])
+    assert result.history == (DROPPED, DROPPED, DROPPED)
+    assert [probe.timeout for probe in script.asked if probe.source is POD] == [0.5, 1.5, 1.5]
+    assert {probe.timeout for probe in script.asked if probe.source is NODE} == {1.5}
+    assert "no answer within 1.5 s, confirmed" in result.detail
+
+
+def test_a_surprising_silence_gets_all_the_patience() -> None:
+    script = Script(pod=saw(DROPPED), node=saw(OPEN))
+    observed(script, timeout=0.5, confirm=3, silence=1.5, expected=[OPEN])
+    assert {probe.timeout for probe in script.asked if probe.source is POD} == {0.5, 3}
+
+
+def test_where_answers_are_slow_silence_must_last_longer() -> None:
+    slow = replace(PROBE, source=NODE)
+    script = Script(pod=saw(DROPPED), node=[Result(OPEN, 0.45, PROBE.host)])
+    observe(script, [PROBE, slow], silence=1.5, expected=[DROPPED, OPEN])  # type: ignore[arg-type]
+    assert [probe.timeout for probe in script.asked if probe.source is POD] == [1.0, 2.25, 2.25]
+
+
+def test_nothing_counts_that_was_seen_before_the_cluster_had_settled() -> None:
+    script = Script(pod=saw(OPEN, REFUSED))
+    assert observed(script, expected=[OPEN], settle=lambda: True).outcome is REFUSED
+    script = Script(pod=saw(OPEN, REFUSED))
+    assert observed(script, expected=[OPEN], settle=lambda: False).outcome is OPEN
+
+
+def test_while_one_cell_is_waited_for_the_others_are_looked_at_again() -> None:
+    other = replace(PROBE, source=NODE)
+    script = Script(pod=saw(DROPPED), node=saw(OPEN))
+    results = observe(script, [PROBE, other], expected=[DROPPED, OPEN])  # type: ignore[arg-type]
+    assert results[1].history == (OPEN, OPEN)
 
 
 def test_an_http_server_that_did_not_answer_is_asked_again() -> None:
@@ -217,6 +296,12 @@ def test_the_node_is_the_control_of_an_unknown_target() -> None:
     assert "node-1 meets it open" in result.detail
 
 
+def test_a_node_is_asked_often_since_a_service_chooses_by_chance() -> None:
+    script = Script(pod=saw(DROPPED), node=saw(REFUSED, REFUSED, OPEN))
+    assert observed(script).outcome is DROPPED
+    assert sum(probe.source is NODE for probe in script.asked) == TIMES
+
+
 @pytest.mark.parametrize("node", [DROPPED, REFUSED, UNREACHABLE])
 def test_silence_without_a_control_is_an_error(node: Outcome) -> None:
     with pytest.raises(ProbeError, match="nothing shows that the target could have answered"):
@@ -237,7 +322,8 @@ def test_a_name_that_does_not_exist_needs_no_control() -> None:
 
 def test_a_dns_server_that_is_kept_from_the_pod_is_no_name() -> None:
     script = Script(pod=[no_name("time-out")] * 2, node=saw(OPEN))
-    assert observed(script).outcome is NO_NAME
+    assert observed(script, confirm=3).outcome is NO_NAME
+    assert script.asked[1].timeout == 1.5  # it is asked twice
     assert (script.asked[-1].nameserver, script.asked[-1].protocol) == (CLUSTER_DNS, "name")
 
 
