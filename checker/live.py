@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import Counter, defaultdict
+from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
@@ -195,11 +196,12 @@ class LiveLab:
     def _cells(self, traffic: Traffic) -> tuple[list[Flow], list[Probe]]:
         """Return the probes of all cells, and the cell of each."""
         # A row and a column stand in many cells: who they are is asked of the API server once a round.
-        sources, addresses = cache(self.sources), cache(self.places.addresses)
+        sources, addresses, behind = cache(self.sources), cache(self.places.addresses), cache(self.places.behind)
         pairs = [
-            (flow, probe)
+            (flow, replace(probe, target=pod, target_port=port) if probe.target is None else probe)
             for flow in traffic.cells
             for probe in _probes(flow, sources(flow.source), addresses(flow.target))
+            for pod, port in [behind(flow.target) or (None, 0)]
         ]
         return [flow for flow, _ in pairs], [probe for _, probe in pairs]
 

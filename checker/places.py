@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from checker.diagnose import Subject
 from checker.errors import CheckFailed, ContentError
 from checker.probe.outcome import Source
+from checker.settling import SERVICE_LABEL
 from checker.traffic import split_place
 
 if TYPE_CHECKING:
@@ -81,8 +82,7 @@ class Places:
             CheckFailed: there is no such Service, it is headless, or it does not offer the port.
         """
         namespace = target.namespace or self.namespace
-        manifest = {"apiVersion": "v1", "kind": "Service", "metadata": {"name": target.host, "namespace": namespace}}
-        live = self.api.get(manifest)
+        live = self.api.get(_manifest("Service", target.host, namespace))
         if lacking := _lack(live, target):
             raise CheckFailed(
                 f"Service {target.host} {lacking}",
@@ -91,6 +91,46 @@ class Places:
             )
         assert live is not None
         return str(live["spec"]["clusterIP"])
+
+    def behind(self, target: Target) -> tuple[Source, int] | None:
+        """Return the Pod that answers for a Service, and the port on which it listens; None where it is not just one.
+
+        With several behind it nobody knows to which of them a packet went.
+        """
+        namespace, name = self._service(target)
+        service = self.api.get(_manifest("Service", name, namespace)) if name else None
+        if service is None:
+            return None
+        slices = [
+            each
+            for each in self.api.objects("discovery.k8s.io/v1", "EndpointSlice", namespace)
+            if each["metadata"].get("labels", {}).get(SERVICE_LABEL) == name
+        ]
+        return self._only_endpoint(slices, _port_name(service, target))
+
+    def _service(self, target: Target) -> tuple[str, str]:
+        """Return namespace and name of the Service that a target leads to, by its ClusterIP or its name in DNS."""
+        if target.place == "clusterip":
+            return target.namespace or self.namespace, target.host
+        name, _, rest = target.host.partition(".")
+        namespace, _, domain = rest.partition(".")
+        known = (
+            target.place == "name" and namespace and domain in ("", "svc", "svc.cluster.local", "svc.cluster.local.")
+        )
+        return (namespace, name) if known else ("", "")
+
+    def _only_endpoint(self, slices: Sequence[Manifest], port_name: str | None) -> tuple[Source, int] | None:
+        found = [
+            (endpoint.get("targetRef", {}).get("uid"), port["port"])
+            for each in slices
+            for endpoint in each.get("endpoints") or []
+            for port in each.get("ports") or []
+            if (port.get("name") or "") == port_name and endpoint.get("conditions", {}).get("ready", True)
+        ]
+        if len(found) != 1:
+            return None
+        (uid, port), pods = found[0], {pod.uid: pod for pod in self.workloads.running()}
+        return (pod_origin(pods[uid]).source, port) if uid in pods and not pods[uid].host_network else None
 
     @cached_property
     def nodes(self) -> list[Manifest]:
@@ -134,6 +174,19 @@ def node_origin(node: Manifest) -> Origin:
 
 def _matches(node: Manifest, name: str, cluster: str) -> bool:
     return not name or node["metadata"]["name"] in (name, f"{cluster}-{name}")
+
+
+def _manifest(kind: str, name: str, namespace: str) -> Manifest:
+    return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name, "namespace": namespace}}
+
+
+def _port_name(service: Manifest, target: Target) -> str | None:
+    """Return the name of the Service's port that a target means, None where there is no such port."""
+    protocol = "UDP" if target.protocol == "udp" else "TCP"
+    for port in service["spec"].get("ports", []):
+        if (port["port"], port.get("protocol", "TCP")) == (target.port, protocol):
+            return str(port.get("name", ""))
+    return None
 
 
 def _lack(service: Manifest | None, target: Target) -> str:

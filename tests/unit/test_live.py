@@ -31,11 +31,14 @@ class FakeApi:
 
     def __init__(self, **services):
         self.services = services
+        self.slices = []
 
     def get(self, manifest):
         return self.services.get(manifest["metadata"]["name"])
 
-    def objects(self, api_version, kind):
+    def objects(self, api_version, kind, namespace=""):
+        if kind == "EndpointSlice":
+            return self.slices if namespace == "lab-03" else []
         assert (api_version, kind) == ("v1", "Node")
         addresses = [{"type": "InternalIP", "address": "172.18.0.2"}, {"type": "Hostname", "address": "x"}]
         names = ["deep-dive-control-plane", "deep-dive-worker"]
@@ -44,6 +47,9 @@ class FakeApi:
 
 class FakeWorkloads:
     """One Pod of one workload."""
+
+    def running(self):
+        return self.pods("client", "lab-03")
 
     def pods(self, name, namespace):
         if name != "client":
@@ -109,6 +115,55 @@ def test_a_service_port_that_nothing_catches_is_not_probed(live, target, reason)
     """No rule matches such packets, so they would leave the cluster."""
     with pytest.raises(CheckFailed, match=reason):
         places(**{"my-service": live}).addresses(Target.parse(target))
+
+
+def endpoints(*uids, port=8080, name="", ready=True):
+    return {
+        "metadata": {"labels": {"kubernetes.io/service-name": "my-service"}},
+        "endpoints": [{"targetRef": {"uid": uid}, "conditions": {"ready": ready}} for uid in uids],
+        "ports": [{"name": name, "port": port}, {"name": "other", "port": 1}],
+    }
+
+
+def behind(text, *slices, **port):
+    found = places(**{"my-service": service(**port)})
+    found.api.slices = [*slices, {"metadata": {"labels": {"kubernetes.io/service-name": "another"}}}]
+    return found.behind(Target.parse(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["clusterip/my-service:80", "tcp://my-service.lab-03:80", "http://my-service.lab-03.svc"]
+)
+def test_the_only_pod_behind_a_service_is_its_control(text):
+    source, port = behind(text, endpoints("uid"))
+    assert (source.name, port) == ("lab-03/client-1", 8080)
+
+
+def test_the_port_behind_a_service_is_found_by_its_name():
+    found = behind("clusterip/my-service:80", endpoints("uid", name="web", port=3000), name="web")
+    assert found is not None
+    assert found[1] == 3000
+
+
+@pytest.mark.parametrize(
+    ("text", "slices"),
+    [
+        ("clusterip/my-service:80", []),
+        ("clusterip/my-service:80", [endpoints("uid", "uid-2")]),
+        ("clusterip/my-service:80", [endpoints("uid"), endpoints("uid-2")]),
+        ("clusterip/my-service:80", [endpoints("uid", ready=False)]),
+        ("clusterip/my-service:80", [endpoints("uid-of-nobody")]),
+        ("clusterip/my-service:81", [endpoints("uid")]),
+        ("clusterip/my-service:80/udp", [endpoints("uid")]),
+        ("http://my-service", [endpoints("uid")]),
+        ("http://my-service.lab-03.example", [endpoints("uid")]),
+        ("http://my-service.elsewhere.svc", [endpoints("uid")]),
+        ("client:80", [endpoints("uid")]),
+        ("outside:80", [endpoints("uid")]),
+    ],
+)
+def test_whoever_may_answer_is_no_control(text, slices):
+    assert behind(text, *slices) is None
 
 
 def test_the_command_to_see_it_is_typed_where_the_packets_start():
