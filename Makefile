@@ -51,6 +51,8 @@ prove-%: setup  ##! Prove every answer of lab N
 	$(CHECKER) prove $*
 mutants-%: setup ##! Change the solution of lab N one field at a time; its checks must notice
 	$(CHECKER) mutants $* --seconds $(or $(SECONDS),0)
+mutants: setup  ##! The same for every lab, each for SECONDS=…
+	$(CHECKER) mutants --seconds $(or $(SECONDS),0)
 lint: setup-all ##! Style, types and the direction of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 unit: setup-all ##! The tests that need no cluster
@@ -71,5 +73,5 @@ setup-notebooks:
 setup-all:
 	$(SETUP) docs notebooks dev
 
-.PHONY: help up down status doctor images images-save images-load serve notebooks docs prove lint unit test bench clean \
+.PHONY: help up down status doctor images images-save images-load serve notebooks docs prove mutants lint unit test bench clean \
 	setup setup-docs setup-notebooks setup-all

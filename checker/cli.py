@@ -237,15 +237,18 @@ def explain(
 
 @app.command()
 def mutants(
-    number: Annotated[int | None, typer.Argument(min=1, help="One lab; all with policies by default.")] = None,
+    number: Annotated[int | None, typer.Argument(min=1, help="One lab; all by default.")] = None,
     seconds: Annotated[float, typer.Option(min=0, help="Begin no further mutant of a lab after this; 0: try all.")] = 0,
 ) -> None:
     """Change a lab's solution one field at a time and require that the checks notice, and only what matters."""
     from checker import mutation_report
     from checker.cluster import kind
+    from checker.mutation import can_be_mutated
 
     course = Course()
-    labs = [course.find(number)] if number else [each for each in course.labs() if each.needs.policy]
+    labs = [each for each in ([course.find(number)] if number else course.labs()) if can_be_mutated(each)]
+    if not labs:
+        raise UsageError(f"The solution of lab {number} holds nothing that can be taken apart.", "make")
     kind.up(paths.cluster_name(), console=console)
     raise typer.Exit(mutation_report.run(labs, seconds, console))
 

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
-from checker import canary, guard, paths
+from checker import canary, guard, paths, settling
 from checker.cluster.tools import kubectl
 from checker.course import Answer, Course, LabFiles
 from checker.errors import ClusterError, ContentError, UsageError
@@ -144,6 +144,7 @@ class Lab:
     def _wait_until_ready(self) -> None:
         self.workloads.wait_ready(self.files.scenario, self.files.namespace, READY_SECONDS)
         self.workloads.settle(SETTLE_SECONDS)
+        settling.wait_for_services(self.api, self.files.namespaces)
 
     def _placed(self, manifest: Manifest) -> Manifest:
         """Return a manifest with the lab's first namespace where it names none and needs one."""
@@ -163,7 +164,7 @@ class Lab:
 
 
 def enter_state(number: int, state: str, cluster: str | None = None) -> None:
-    """Bring a lab to `start`, or to the state after its `solution`.
+    """Bring a lab to `start`, or to the state after its `solution`; the next packet meets that state.
 
     Raises:
         UsageError: no such lab or state.
@@ -174,6 +175,8 @@ def enter_state(number: int, state: str, cluster: str | None = None) -> None:
     lab.reset()
     if state == "solution":
         lab.apply_answer(lab.files.solution)
+    settling.rest(lab.api, lab.files.namespaces)
+    settling.wait_for_services(lab.api, lab.files.namespaces)
 
 
 def open_lab(number: int, cluster: str | None = None) -> Lab:

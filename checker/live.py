@@ -5,11 +5,10 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections import Counter, defaultdict
-from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Self
 
-from checker import inventory
+from checker import inventory, settling
 from checker.diagnose import Subject
 from checker.errors import CheckFailed, ContentError
 from checker.places import Places
@@ -25,20 +24,14 @@ if TYPE_CHECKING:
 
     from checker.diagnose import Snapshot
     from checker.lab import Lab
-    from checker.objects import Manifest
     from checker.probe.outcome import Result
     from checker.workload import Pod
-
-SETTLE_SECONDS = 3.0
-"""Policies and EndpointSlices are eventually consistent: nothing is judged sooner after the last change than this."""
 
 ROLLOUT_SECONDS = 20.0
 ROUND_PAUSE_SECONDS = 0.5
 ROUNDS_AFTER_A_SURPRISE = 2
 MISS_PROBABILITY = 1e-6
 """How likely a right answer may fail to show one of its Pods among the requests sent."""
-
-_WATCHED = (("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"), ("networking.k8s.io/v1", "NetworkPolicy"))
 
 
 class LiveLab:
@@ -68,8 +61,7 @@ class LiveLab:
     def settle(self) -> None:
         """Wait until rollouts are done and the last change in the lab's namespaces is old enough to be judged."""
         self.workloads.settle(ROLLOUT_SECONDS)
-        if (rest := SETTLE_SECONDS - self._seconds_since_change()) > 0:
-            time.sleep(rest)  # there is no event to wait for: no component reports that rules reached the kernel
+        settling.rest(self.api, self.lab.files.namespaces)
 
     def expect(self, traffic: Traffic) -> None:
         """Expect every cell of a table to do as stated, steadily."""
@@ -198,19 +190,6 @@ class LiveLab:
             results[flow].append(result)
         return {flow: _seen(each) for flow, each in results.items()}
 
-    def _all(self, api_version: str, kind: str) -> list[Manifest]:
-        return [each for name in self.lab.files.namespaces for each in self.api.objects(api_version, kind, name)]
-
-    def _seconds_since_change(self) -> float:
-        times = [
-            _time(entry["time"])
-            for api_version, kind in _WATCHED
-            for live in self._all(api_version, kind)
-            for entry in live["metadata"].get("managedFields", [])
-            if "time" in entry
-        ]
-        return (datetime.now(UTC) - max(times)).total_seconds() if times else SETTLE_SECONDS
-
     def _replaced(self, workload: str, old: set[str]) -> bool:
         _, namespace, name = split_place(workload)
         namespace = namespace or self.namespace
@@ -260,7 +239,3 @@ def requests_to_meet_all(servers: int) -> int:
     while servers > 1 and servers * (1 - 1 / servers) ** count > MISS_PROBABILITY:
         count += 1
     return count
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from checker.policy import Object
     from checker.policy_edit import Path
 
+POLICY = "NetworkPolicy"
 OTHER_PROTOCOL = {"TCP": "UDP", "UDP": "TCP"}
 OPERATORS = {"In": "NotIn", "NotIn": "In", "Exists": "DoesNotExist", "DoesNotExist": "Exists"}
 NONE_IF_EMPTY = {"matchLabels", "matchExpressions", "from", "to", "ports", "ingress", "egress", "policyTypes", "except"}
@@ -30,22 +31,25 @@ REQUIRED = {("spec",), ("spec", "podSelector")}
 
 @dataclass(frozen=True)
 class Mutant:
-    """The policies of a solution with one field changed.
+    """The objects of a solution with one field changed.
 
     Args:
-        policy: the name of the changed policy.
+        name: of the changed object.
         field: the path of the changed field, for example `spec.ingress[0].ports[0].port`.
         change: what became of it, for example `8080 -> 8081`.
-        policies: all of them, after the change.
+        objects: all of them, after the change.
+        kind: of the changed object.
     """
 
-    policy: str
+    name: str
     field: str
     change: str
-    policies: tuple[Object, ...]
+    objects: tuple[Object, ...]
+    kind: str = POLICY
 
     def __str__(self) -> str:
-        return f"{self.policy}: {self.field} {self.change}"
+        kind = "" if self.kind == POLICY else f"{self.kind}/"
+        return f"{kind}{self.name}: {self.field} {self.change}"
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ def mutants(policies: Sequence[Object], there: Surroundings) -> list[Mutant]:
             mutated = edited(policy, *changes)
             if _acceptable(mutated) and _normal(mutated) != _normal(policy):
                 found.append(Mutant(name, show(path), change, replaced(policies, number, mutated)))
-    normal = [_normal(list(each.policies)) for each in found]
+    normal = [_normal(list(each.objects)) for each in found]
     return [each for at, each in enumerate(found) if normal[at] not in normal[:at]]
 
 

@@ -5,26 +5,25 @@ from __future__ import annotations
 import random
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from checker import tables
-from checker.behaviour import Behaviour
 from checker.hint_fields import names
-from checker.live import SETTLE_SECONDS, LiveLab
-from checker.mutants import mutants
+from checker.live import LiveLab
+from checker.mutants import POLICY
+from checker.object_bench import ObjectBench, RefusedError
+from checker.object_mutants import KINDS
 from checker.plugin import run_checks
+from checker.policy_bench import PolicyBench
 from checker.verdict import Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
+    from checker.course import LabFiles
     from checker.lab import Lab
     from checker.mutants import Mutant
-    from checker.objects import Manifest
-    from checker.policy import Object
     from checker.verdict import LabRecord
 
-API_VERSION, KIND = "networking.k8s.io/v1", "NetworkPolicy"
 KILLED, EQUIVALENT, SURVIVED = "killed", "equivalent", "survived"
 WRONGLY_FAILED, COULD_NOT_CHECK = "equivalent, yet failed", "could not check"
 
@@ -35,13 +34,13 @@ class Trial:
 
     Args:
         lab: its stem.
-        mutant: the policy, the field and what became of it.
+        mutant: the object, the field and what became of it.
         field: the path of the field.
-        differs: whether the model says that it behaves otherwise than the solution.
+        differs: whether it must behave otherwise than the solution: policies by the model, others by their effect.
         fate: killed, equivalent or survived; or one of the faults that `ok` tells.
         reason: why the check failed, one line.
         cause: the cause that the diagnosis chose; empty without one.
-        named: for the killed, whether that cause is about the mutated field; None for the others.
+        named: for the killed policies, whether that cause is about the mutated field; None for the others.
         seconds: the check took.
     """
 
@@ -63,10 +62,16 @@ class Trial:
 
 @dataclass(frozen=True)
 class Mutation:
-    """The trials of one lab, and how many mutants the time did not suffice for."""
+    """The trials of one lab, how many mutants the API server refused, and for how many the time did not suffice."""
 
     trials: tuple[Trial, ...]
+    refused: int
     left_out: int
+
+
+def can_be_mutated(files: LabFiles) -> bool:
+    """Tell whether a lab's solution holds anything that can be taken apart."""
+    return any(each["kind"] in (POLICY, *KINDS) for each in files.solution.manifests)
 
 
 def fate(differs: bool, verdict: Verdict) -> str:
@@ -91,37 +96,24 @@ def mutate(lab: Lab, seconds: float, on_trial: Callable[[Trial], None]) -> Mutat
     lab.apply_answer(lab.files.solution)
     deadline = time.monotonic() + seconds if seconds else float("inf")
     trials: list[Trial] = []
+    refused = 0
     with LiveLab(lab) as live:
         live.settle()
-        behaviour = Behaviour(live.snapshot(), tables.load(lab.files.check_file))
-        mine, lot = _own(behaviour), mutants(_own(behaviour), behaviour.surroundings)
+        bench = (PolicyBench if lab.files.needs.policy else ObjectBench)(lab, live)
+        lot = bench.mutants()
         random.Random(lab.files.number).shuffle(lot)
         for mutant in lot:
             if time.monotonic() > deadline:
                 break
-            trials.append(_try(lab, live, behaviour, mutant, mine))
+            try:
+                differs = bench.put(mutant)
+            except RefusedError:
+                refused += 1
+                continue
+            trials.append(judge(run_checks(lab, live=live), mutant, differs))
             on_trial(trials[-1])
     lab.stop()
-    return Mutation(tuple(trials), len(lot) - len(trials))
-
-
-def _own(behaviour: Behaviour) -> list[Object]:
-    """Return the solution's policies as the API server has them, without what it keeps for itself."""
-    snapshot = behaviour.snapshot
-    found = ((each["metadata"]["namespace"], each["metadata"]["name"], each["spec"]) for each in snapshot.policies)
-    return [
-        {"apiVersion": API_VERSION, "kind": KIND, "metadata": {"name": name, "namespace": space}, "spec": spec}
-        for space, name, spec in found
-        if (space, name) not in snapshot.guarded and space in behaviour.surroundings.namespaces
-    ]
-
-
-def _try(lab: Lab, live: LiveLab, behaviour: Behaviour, mutant: Mutant, solution: Sequence[Object]) -> Trial:
-    kept = [each for each in behaviour.snapshot.policies if _key(each) in behaviour.snapshot.guarded]
-    differs = behaviour.of([*kept, *mutant.policies]) != behaviour.of([*kept, *solution])
-    _put(lab, [dict(each) for each in mutant.policies], behaviour.snapshot.guarded)
-    record = run_checks(lab, live=live)
-    return judge(record, mutant, differs)
+    return Mutation(tuple(trials), refused, len(lot) - len(trials) - refused)
 
 
 def judge(record: LabRecord, mutant: Mutant, differs: bool) -> Trial:
@@ -137,21 +129,6 @@ def judge(record: LabRecord, mutant: Mutant, differs: bool) -> Trial:
         fate=became,
         reason=failure.reason if failure else "",
         cause=cause,
-        named=names(mutant.field, cause) if became == KILLED else None,
+        named=names(mutant.field, cause) if became == KILLED and mutant.kind == POLICY else None,
         seconds=round(record.seconds, 2),
     )
-
-
-def _put(lab: Lab, policies: list[Manifest], guarded: frozenset[tuple[str, str]]) -> None:
-    """Make these the only policies of the lab's namespaces, beside the scenario's own."""
-    wanted = {_key(each) for each in policies}
-    there = [each for name in lab.files.namespaces for each in lab.api.objects(API_VERSION, KIND, name)]
-    changed = [each for each in there if _key(each) not in guarded]
-    lab.api.delete([{**each, "apiVersion": API_VERSION, "kind": KIND} for each in changed])
-    lab.api.apply(policies)
-    if not wanted:
-        time.sleep(SETTLE_SECONDS)  # a deletion leaves no time of its own that a check could wait for
-
-
-def _key(policy: Any) -> tuple[str, str]:
-    return policy["metadata"]["namespace"], policy["metadata"]["name"]

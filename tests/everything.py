@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 CLUSTER = "deep-dive-test"
 FROM_MAKE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # a make called by the tests would take itself for one within another
+MUTANT_SECONDS = "45"  # a lab; the lot that decides which ones are tried is the same each time
 PYTHON = (sys.executable, "-m")
 console = Console(highlight=False)
 
@@ -107,6 +108,7 @@ def _with_cluster(parts: Parts) -> None:
     try:
         if parts.run("cluster", *PYTHON, "checker", "up"):
             parts.run("the proof", *PYTHON, "checker", "prove")
+            parts.run("mutants", *PYTHON, "checker", "mutants", "--seconds", MUTANT_SECONDS)
             parts.run("live tests", *PYTHON, "pytest", "-q", "-rs", "tests/live")
     finally:
         parts.run("cluster deleted", *PYTHON, "checker", "down")

@@ -29,7 +29,7 @@ NOTHING = Surroundings()
 
 def of(spec, there=NOTHING):
     """Return the mutants of one policy, as text and the policy that came of each."""
-    return {str(each): each.policies[0]["spec"] if each.policies else None for each in mutants([policy(spec)], there)}
+    return {str(each): each.objects[0]["spec"] if each.objects else None for each in mutants([policy(spec)], there)}
 
 
 FULL = """
@@ -85,11 +85,11 @@ def test_original_is_left_as_it_is():
 def test_only_one_policy_is_changed_at_a_time():
     first, second = policy(FULL, "first"), policy(FULL, "second")
     for each in mutants([first, second], THERE):
-        if len(each.policies) == 1:
+        if len(each.objects) == 1:
             assert each.change == "dropped: the whole policy"
         else:
-            assert (each.policies[0] == first) != (each.policies[1] == second)
-            assert each.policy == ("second" if each.policies[0] == first else "first")
+            assert (each.objects[0] == first) != (each.objects[1] == second)
+            assert each.name == ("second" if each.objects[0] == first else "first")
 
 
 DASHES = {
@@ -237,6 +237,12 @@ def test_killed_mutant_has_its_hint_judged():
     assert judge(record(FAILED), PORT, differs=True).named is False
 
 
+def test_only_of_policies_is_it_known_which_cause_names_which_field():
+    mutant = Mutant("shop", "spec.ports[0].port", "80 -> 81", (), "Service")
+    assert judge(record(FAILED, "wrong-port"), mutant, differs=True).named is None
+    assert str(mutant) == "Service/shop: spec.ports[0].port 80 -> 81"
+
+
 @pytest.mark.parametrize(("verdict", "differs"), [(PASSED, True), (FAILED, False), (COULD_NOT, True)])
 def test_mutant_that_a_lab_gets_wrong_is_not_well(verdict, differs):
     trial = judge(record(verdict), PORT, differs)
@@ -278,18 +284,9 @@ def trial(fate="killed", **others):
 
 def run(monkeypatch, tmp_path, *trials):
     monkeypatch.setattr(mutation_report.paths, "BUILD", tmp_path / "build")
-    monkeypatch.setattr(mutation_report, "Api", lambda: None)
-    monkeypatch.setattr(mutation_report, "Lab", lambda files, _: files)
-
-    def mutate(_lab, _seconds, on_trial):
-        for each in trials:
-            on_trial(each)
-        return Mutation(trials, 3)
-
-    monkeypatch.setattr(mutation_report, "mutate", mutate)
+    monkeypatch.setattr(mutation_report, "side_by_side", lambda *_: {"19-x": Mutation(trials, 2, 3)})
     console = Console(record=True, width=140)
-    lab = type("Files", (), {"stem": "19-x"})()
-    return mutation_report.run([lab], 0, console), console.export_text()
+    return mutation_report.run([], 0, console), console.export_text()
 
 
 @pytest.mark.parametrize(("fates", "code"), [(["killed", "equivalent"], 0), (["killed", "survived"], 1), ([], 1)])
@@ -302,13 +299,19 @@ def test_report_ends_with_1_where_a_mutant_is_not_well_or_none_was_tried(monkeyp
     assert written[0]["left_out"] == 3
 
 
-def test_report_tells_each_mutant_and_whether_the_hint_was_about_it(monkeypatch, tmp_path):
-    _, text = run(
-        monkeypatch, tmp_path, trial(), trial(named=False, cause=""), trial("survived", named=None, reason="")
-    )
-    lines = text.splitlines()
-    assert "✓ 19-x p: a [b]: killed [M1] (1.0 s)" in lines
-    assert "✓ 19-x p: a [b]: killed [no cause], another field (1.0 s)" in lines
-    assert "✗ 19-x p: a [b]: survived (1.0 s): the checks passed" in lines
-    row = next(line for line in lines if "│ 19-x" in line)
-    assert row.replace("│", " ").split() == ["19-x", "3", "2", "1", "0", "1", "0", "3"]
+def test_report_tells_each_mutant_and_whether_the_hint_was_about_it():
+    lines = [mutation_report.line(each).plain for each in (trial(), trial(named=False, cause=""), trial(named=None))]
+    assert lines == [
+        "✓ 19-x p: a [b]: killed [M1] (1.0 s)",
+        "✓ 19-x p: a [b]: killed [no cause], another field (1.0 s)",
+        "✓ 19-x p: a [b]: killed [M1] (1.0 s)",
+    ]
+    survived = trial("survived", named=None, reason="")
+    assert mutation_report.line(survived).plain == "✗ 19-x p: a [b]: survived (1.0 s): the checks passed"
+
+
+@pytest.mark.parametrize(("named", "right"), [([True, False], "1"), ([None, None], "-")])
+def test_report_counts_hints_where_they_were_judged(monkeypatch, tmp_path, named, right):
+    _, text = run(monkeypatch, tmp_path, *(trial(named=each) for each in named), trial("survived", named=None))
+    row = next(line for line in text.splitlines() if line.strip().startswith("19-x  "))
+    assert row.split() == ["19-x", "3", "2", right, "0", "1", "0", "2", "3"]

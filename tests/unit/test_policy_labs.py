@@ -58,7 +58,7 @@ def test_checks_tell_every_mutant_that_behaves_otherwise_and_no_other(lab):
     mine = [each for each in made.policies if key(each) not in made.snapshot().guarded]
     killed = 0
     for mutant in mutants(mine, behaviour.surroundings):
-        other = solved(lab, mutant.policies)
+        other = solved(lab, mutant.objects)
         failure = paper.run(other, functions)
         assert (failure is not None) == (behaviour.of(other.policies) != right), f"{mutant}: {failure}"
         killed += failure is not None
