@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 STATES = ("all open", "one Pod closed")
-HEADINGS = ("table", "way", "seconds", "ratio to ours", "wrongly open", "wrongly closed", "not told", "mended")
+HEADINGS = ("table", "way", "seconds", "ratio", "wrongly open", "wrongly closed", "not told", "mended")
 
 
 @dataclass(frozen=True)
