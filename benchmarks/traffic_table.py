@@ -78,7 +78,7 @@ def versions(api: Api) -> dict[str, str]:
 def show(found: record.Record, console: Console) -> None:
     """Print a table for each state."""
     for state in record.STATES:
-        table = Table(title=state, box=SIMPLE_HEAD, pad_edge=False)
+        table = Table(title=state, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
         for number, heading in enumerate(record.HEADINGS[1:]):
             table.add_column(heading, justify="right" if number else "left", no_wrap=number < 2)
         for row in record.rows(found):
