@@ -59,8 +59,8 @@ unit: setup-all ##! The tests that need no cluster
 	@$(BIN)/python -m pytest -q tests/unit
 test: setup-all ##! Everything: style, unit tests, docs, live tests, the proof
 	@$(BIN)/python -m tests.everything
-bench: setup    ##! Measure our probing against one kubectl exec a cell
-	@$(BIN)/python -m benchmarks.traffic_table
+bench: setup    ##! Measure our probing against two other ways; KEEP=1 for the page
+	@$(BIN)/python -m benchmarks.traffic_table $(if $(KEEP),--keep)
 clean: down     ##! Delete the cluster, build/, site/ and .venv
 	@rm -rf build site .venv
 

@@ -1,247 +1,130 @@
-"""A traffic table of 9 Pods and 2 ports, by our probes and by one `kubectl exec` a cell.
+"""A traffic table of 9 Pods, 2 ports, TCP and UDP: our probes, one `kubectl exec` a cell, and cyclonus, in one run.
 
-Runs on a cluster that is up, in a namespace of its own, which is removed after. Prints a table and writes
-`build/bench.json`. Nothing is asserted: machines differ, the ratio is what counts.
+Runs on a cluster that is up, in namespaces of its own, which are removed after. Prints a table and writes
+`build/bench.json`. Nothing is asserted: machines differ, ratios and wrong cells are what counts.
 """
 
 from __future__ import annotations
 
-import contextlib
+import argparse
 import json
-import os
-import platform
-import subprocess
-import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
-from statistics import median
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import cyclonus, record
+from benchmarks.cells import CELLS, expected, score
+from benchmarks.scene import deny_policy, scene, settle
+from benchmarks.ways import CONFIRM, OURS, PARALLEL_EXECS, TIMEOUT, ways
 from checker import paths
+from checker.cluster import images, tools
 from checker.objects import Api
-from checker.probe.client import Prober
-from checker.probe.observe import observe
-from checker.probe.outcome import Probe, Source
-from checker.traffic import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
+    from benchmarks.ways import Run
     from checker.objects import Manifest
 
-NAMESPACE = "deep-dive-bench"
-PODS = 9
-PORTS = (8080, 8081)
-IMAGE = "registry.k8s.io/e2e-test-images/agnhost:2.66.1"
-DENIED = "pod-0"
-"""Everything that enters this Pod is denied in the second half."""
-
-PARALLEL_EXECS = 15
-TIMEOUT = 1.0
-CONFIRM = 3.0
+RESULTS = Path(__file__).parent / "results.json"
+INCLUDE = paths.DOCS / "_includes" / "benchmark.md"
 ROUNDS = 5
-READY_SECONDS = 120.0
-POLICY_SECONDS = 20.0
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A source and a target Pod's address and port."""
+def measure(api: Api, rounds: int, console: Console) -> list[record.Round]:
+    """Measure all ways, first with everything open and then with one Pod denied; each round another way begins.
 
-    source: Source
-    target: Source
-    address: str
-    port: int
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """How long one way took for all cells, and what it saw."""
-
-    way: str
-    cells: str
-    seconds: float
-    outcomes: dict[str, int]
-
-
-def pod(name: str) -> Manifest:
-    """Return a Pod that answers on both ports; half of them on each worker."""
-    container = {"image": IMAGE, "imagePullPolicy": "IfNotPresent"}
-    containers = [
-        {**container, "name": f"port-{port}", "args": ["netexec", f"--http-port={port}", f"--udp-port={port}"]}
-        for port in PORTS
-    ]
-    spread = {
-        "maxSkew": 1,
-        "topologyKey": "kubernetes.io/hostname",
-        "whenUnsatisfiable": "ScheduleAnyway",
-        "labelSelector": {"matchLabels": {"app": "bench"}},
-    }
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {"name": name, "namespace": NAMESPACE, "labels": {"app": "bench", "pod": name}},
-        "spec": {"containers": containers, "topologySpreadConstraints": [spread], "terminationGracePeriodSeconds": 0},
-    }
-
-
-def deny_policy() -> Manifest:
-    """Return the policy that denies all that enters one Pod."""
-    return {
-        "apiVersion": "networking.k8s.io/v1",
-        "kind": "NetworkPolicy",
-        "metadata": {"name": "deny", "namespace": NAMESPACE},
-        "spec": {"podSelector": {"matchLabels": {"pod": DENIED}}, "policyTypes": ["Ingress"]},
-    }
-
-
-@contextlib.contextmanager
-def pods(api: Api) -> Iterator[list[Any]]:
-    """Make the Pods, wait until they run, and remove them after."""
-    api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
-    try:
-        api.wait(lambda: _account(api), READY_SECONDS, "the namespace's service account")
-        api.apply([pod(f"pod-{number}") for number in range(PODS)])
-        api.wait(lambda: len(_ready(api)) == PODS, READY_SECONDS, f"{PODS} Pods to be ready")
-        yield _ready(api)
-    finally:
-        api.delete_namespaces([NAMESPACE])
-
-
-def _account(api: Api) -> bool:
-    return any(each["metadata"]["name"] == "default" for each in api.objects("v1", "ServiceAccount", NAMESPACE))
-
-
-def _ready(api: Api) -> list[Manifest]:
-    found = api.objects("v1", "Pod", NAMESPACE)
-    return [
-        live
-        for live in found
-        if {"type": "Ready", "status": "True"}.items()
-        <= next((each for each in live["status"].get("conditions", []) if each["type"] == "Ready"), {}).items()
-    ]
-
-
-def table_cells(running: Sequence[Manifest]) -> list[Cell]:
-    """Return all cells: every Pod to every Pod, itself as well, on every port."""
-    sources = {
-        live["metadata"]["name"]: Source(
-            "pod", live["metadata"]["name"], live["spec"]["nodeName"], live["metadata"]["uid"]
-        )
-        for live in running
-    }
-    addresses = {live["metadata"]["name"]: live["status"]["podIP"] for live in running}
-    return [
-        Cell(source, target, addresses[target.name], port)
-        for source in sources.values()
-        for target in sources.values()
-        for port in PORTS
-    ]
-
-
-def by_probes(api: Api, cells: Sequence[Cell]) -> list[Outcome]:
-    """Probe all cells, confirmed and controlled; opens the streams anew."""
-    probes = [Probe(cell.source, cell.address, cell.port, timeout=TIMEOUT, target=cell.target) for cell in cells]
-    with Prober(api.cluster, api) as prober:
-        return [result.outcome for result in observe(prober, probes, confirm=CONFIRM)]
-
-
-def by_exec(api: Api, cells: Sequence[Cell]) -> list[Outcome]:
-    """Run `agnhost connect` by one `kubectl exec` a cell, not confirmed."""
-    kubectl = paths.tools_dir() / "kubectl"
-    command = [str(kubectl) if kubectl.exists() else "kubectl", "--kubeconfig", str(api.kubeconfig)]
-    command += ["--context", api.context, "-n", NAMESPACE, "exec"]
-
-    def one(cell: Cell) -> Outcome:
-        connect = ["/agnhost", "connect", f"--timeout={TIMEOUT:g}s", f"{cell.address}:{cell.port}"]
-        done = subprocess.run(
-            [*command, cell.source.name, "-c", f"port-{PORTS[0]}", "--", *connect],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode == 0:
-            return Outcome.OPEN
-        words = {"TIMEOUT": Outcome.DROPPED, "REFUSED": Outcome.REFUSED}
-        said = next((outcome for word, outcome in words.items() if word in done.stdout + done.stderr), None)
-        if said is None:
-            raise RuntimeError(f"kubectl exec failed: {done.stderr}")
-        return said
-
-    with ThreadPoolExecutor(PARALLEL_EXECS) as pool:
-        return list(pool.map(one, cells))
-
-
-def measure(way: str, cells: str, run: Any, *arguments: Any) -> Measurement:
-    """Time one way over all cells."""
-    started = time.monotonic()
-    outcomes = run(*arguments)
-    return Measurement(way, cells, time.monotonic() - started, dict(Counter(map(str, outcomes))))
-
-
-def enforce(api: Api, cells: Sequence[Cell]) -> bool:
-    """Apply the policy and wait until it bites everywhere; False where the cluster enforces none."""
-    api.apply([deny_policy()])
-    probes = [
-        Probe(cell.source, cell.address, cell.port, timeout=0.3)
-        for cell in cells
-        if cell.target.name == DENIED != cell.source.name
-    ]
-    until = time.monotonic() + POLICY_SECONDS
-    with Prober(api.cluster, api) as prober:
-        while any(result.outcome is Outcome.OPEN for result in prober.run(probes)):
-            if time.monotonic() > until:
-                return False
-            time.sleep(0.3)
-    return True
-
-
-def all_measurements(api: Api, console: Console) -> list[Measurement]:
-    """Measure both ways, all open and then with denied cells."""
-    with pods(api) as running:
-        cells = table_cells(running)
-        found = _both(api, cells, f"{len(cells)} open")
-        if enforce(api, cells):
-            found += _both(api, cells, f"{len(cells)}, {2 * (PODS - 1)} denied")
-        else:
-            console.print("This cluster enforces no NetworkPolicy: the denied cells are not measured.")
+    Raises:
+        NotReadyError: the Pods do not run, or the policy is not enforced.
+    """
+    found = []
+    with scene(api) as pods:
+        for state, denied in zip(record.STATES, (False, True), strict=True):
+            api.apply([deny_policy()] if denied else [])
+            settle(api, pods, denied=denied)
+            for each in _rounds(ways(api, pods), rounds, state, denied=denied):
+                console.print(f"{state}, {each.way}: {each.seconds:.1f} s", style="dim", highlight=False)
+                found.append(each)
     return found
 
 
-def _both(api: Api, cells: Sequence[Cell], what: str) -> list[Measurement]:
-    ours = [measure("probes", what, by_probes, api, cells) for _ in range(ROUNDS)]
-    return [*ours, measure("kubectl exec", what, by_exec, api, cells)]
+def _rounds(ways: Mapping[str, Callable[[], Run]], rounds: int, state: str, *, denied: bool) -> Iterator[record.Round]:
+    names = list(ways)
+    for number in range(rounds):
+        first = number % len(names)
+        for name in names[first:] + names[:first]:
+            run = ways[name]()
+            wrong = asdict(score(run.seen, denied=denied))
+            yield record.Round(state, name, round(run.seconds, 2), **wrong, mended=run.mended)
 
 
-def report(found: Sequence[Measurement], console: Console) -> dict[str, Any]:
-    """Print the table and return what is written to the file."""
-    table = Table(title=f"{PODS} Pods x {len(PORTS)} ports, stream set-up included")
-    for heading in ("cells", "probes, median (min to max)", f"kubectl exec, {PARALLEL_EXECS} in parallel", "ratio"):
-        table.add_column(heading, justify="left" if heading == "cells" else "right")
-    ratios = {}
-    for what in dict.fromkeys(each.cells for each in found):
-        ours = [each.seconds for each in found if each.cells == what and each.way == "probes"]
-        theirs = next(each.seconds for each in found if each.cells == what and each.way != "probes")
-        ratios[what] = theirs / median(ours)
-        spread = f"{median(ours):.2f} s ({min(ours):.2f} to {max(ours):.2f})"
-        table.add_row(what, spread, f"{theirs:.1f} s", f"{ratios[what]:.0f}x")
-    console.print(table)
-    for each in found:
-        console.print(f"{each.way}, {each.cells}: {each.seconds:.2f} s, {each.outcomes}", style="dim")
-    machine = {"cpus": os.cpu_count(), "load": os.getloadavg(), "python": platform.python_version()}
-    return {"machine": machine, "ratios": ratios, "measurements": [asdict(each) for each in found]}
+def versions(api: Api) -> dict[str, str]:
+    """Return the versions of what took part; the network's as the images of its DaemonSets name them."""
+    agents: list[Manifest] = api.objects("apps/v1", "DaemonSet", "kube-system")
+    pods = [each["spec"]["template"]["spec"] for each in agents if each["metadata"]["name"] != "kube-proxy"]
+    network = [each["image"].rpartition("/")[2] for pod in pods for each in pod["containers"]]
+    return {
+        "Kubernetes": api.request("GET", "/version")["gitVersion"],
+        "cyclonus": cyclonus.version(),
+        "agnhost": images.catalogue()["agnhost"].tag,
+        "network": " and ".join(network),
+    }
+
+
+def show(found: record.Record, console: Console) -> None:
+    """Print a table for each state."""
+    for state in record.STATES:
+        table = Table(title=state, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+        for number, heading in enumerate(record.HEADINGS[1:]):
+            table.add_column(heading, justify="right" if number else "left", no_wrap=number < 2)
+        for row in record.rows(found):
+            if row[0] == state:
+                table.add_row(*row[1:])
+        console.print(table)
+
+
+def write(found: record.Record, *, keep: bool) -> None:
+    """Write `build/bench.json`; to keep the run is to put it into the repository and onto its page."""
+    text = json.dumps(found.written(), indent=2) + "\n"
+    paths.BUILD.mkdir(exist_ok=True)
+    (paths.BUILD / "bench.json").write_text(text, encoding="utf-8")
+    if keep:
+        RESULTS.write_text(text, encoding="utf-8")
+        INCLUDE.parent.mkdir(exist_ok=True)
+        INCLUDE.write_text(record.markdown(found), encoding="utf-8")
+
+
+def settings(rounds: int) -> dict[str, str | float]:
+    """Return what was asked, and how patiently."""
+    return {
+        "ours": OURS,
+        "rounds": rounds,
+        "cells": len(CELLS),
+        "denied": sum(not expected(cell, denied=True) for cell in CELLS),
+        "timeout_seconds": TIMEOUT,
+        "confirm_seconds": CONFIRM,
+        "parallel_execs": PARALLEL_EXECS,
+    }
 
 
 def main() -> None:
-    """Measure, print, and write `build/bench.json`."""
-    console = Console()
-    record = report(all_measurements(Api(), console), console)
-    paths.BUILD.mkdir(exist_ok=True)
-    (paths.BUILD / "bench.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    """Build cyclonus where it is missing, measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--keep", action="store_true", help="write benchmarks/results.json and the page's table")
+    asked = parser.parse_args()
+    console, api = Console(), Api()
+    tools.kubectl()
+    images.go_tool("cyclonus")
+    machine = record.machine()
+    rounds = measure(api, asked.rounds, console)
+    found = record.Record(record.today(), machine, versions(api), settings(asked.rounds), rounds)
+    show(found, console)
+    write(found, keep=asked.keep)
 
 
 if __name__ == "__main__":
