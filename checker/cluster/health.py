@@ -22,6 +22,8 @@ DNS_ADDRESS = "10.96.0.10"  # the tenth address of the Service subnet in kind.ya
 DNS_NAME = "kubernetes.default.svc.cluster.local"
 DNS_SECONDS = 0.5
 POLL_SECONDS = 0.25
+STEADY = 3
+"""Looks in a row that must find nothing wrong: after a restart one CoreDNS may know the names and the other not yet."""
 
 
 def problems(api: Api) -> list[str]:
@@ -43,11 +45,12 @@ def wait(api: Api, seconds: float) -> None:
         NotReadyError: something still is after that many seconds; says what.
     """
     deadline = time.monotonic() + seconds
-    deployed = False
+    deployed, well = False, 0
     while True:
         deployed = deployed or _deployed(api)
         wrong = problems(api)
-        if deployed and not wrong:
+        well = 0 if wrong or not deployed else well + 1
+        if well == STEADY:
             return
         if time.monotonic() > deadline:
             reason = wrong[0] if wrong else "The probe agents cannot be deployed."
