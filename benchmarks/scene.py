@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.cells import CELLS, DENIED, NAMESPACES, PORTS, PROTOCOLS, WORKLOADS, Cell, expected
 from checker.cluster import images
+from checker.diagnose.snapshot import is_ready
 from checker.probe.client import Prober
 from checker.probe.outcome import Probe, Source
 from checker.traffic import Outcome
@@ -157,9 +158,4 @@ def _workers(api: Api) -> list[str]:
 
 def _ready(api: Api) -> dict[str, Manifest]:
     found = [each for namespace in NAMESPACES for each in api.objects("v1", "Pod", namespace)]
-    return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in found if _is_ready(each)}
-
-
-def _is_ready(live: Manifest) -> bool:
-    conditions = live["status"].get("conditions", [])
-    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+    return {f"{each['metadata']['namespace']}/{each['metadata']['name']}": each for each in found if is_ready(each)}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from checker.objects import SERVICE_LABEL
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from checker.objects import Api, Manifest
 
-SERVICE_LABEL = "kubernetes.io/service-name"
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 POLICIES = ("type", "externalTrafficPolicy", "internalTrafficPolicy", "sessionAffinity", "trafficDistribution")
 IDENTITY = ("apiVersion", "kind", "metadata", "status")

@@ -28,6 +28,8 @@ Manifest = dict[str, Any]
 FIELD_MANAGER = "deep-dive"
 POLL_SECONDS = 0.15
 REQUEST_SECONDS = 10
+SERVICE_LABEL = "kubernetes.io/service-name"
+"""By this label an EndpointSlice says whose it is."""
 
 
 class Api:

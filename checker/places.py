@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from checker.diagnose import Subject
 from checker.errors import CheckFailed, ContentError
+from checker.objects import SERVICE_LABEL
 from checker.probe.outcome import Source
-from checker.settling import SERVICE_LABEL
 from checker.traffic import split_place
 
 if TYPE_CHECKING:

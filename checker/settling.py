@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from checker.objects import SERVICE_LABEL
 from checker.probe.client import Prober
 from checker.probe.outcome import Probe, Source
 from checker.traffic import Outcome
@@ -29,7 +30,6 @@ POD_SECONDS = 1.0
 
 PROBE_SECONDS = 0.5
 PAUSE_SECONDS = 0.2
-SERVICE_LABEL = "kubernetes.io/service-name"
 
 _WATCHED = (("v1", "Service"), ("discovery.k8s.io/v1", "EndpointSlice"), ("networking.k8s.io/v1", "NetworkPolicy"))
 
@@ -62,7 +62,8 @@ def wait_for_services(api: Api, namespaces: Sequence[str]) -> bool:
     """
     deadline = time.monotonic() + SERVICES_SECONDS
     with Prober(api.cluster, api) as prober:
-        waiting = [_probe(node, *each) for node in prober.node_sources() for each in _offered(api, namespaces)]
+        offered = list(_offered(api, namespaces))
+        waiting = [_probe(node, *each) for node in prober.node_sources() for each in offered]
         while waiting:
             results = prober.run(waiting)
             waiting = [
